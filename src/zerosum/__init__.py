@@ -1,0 +1,1 @@
+"""zerosum: train, evaluate, understand and ship generative adversarial networks."""
