@@ -1,1 +1,56 @@
-"""zerosum: train, evaluate, understand and ship generative adversarial networks."""
+"""zerosum: train, evaluate, understand and ship generative adversarial networks.
+
+    import zerosum
+
+    recipe = zerosum.recipe("dcgan/fashion").override({"train.images": 100_000})
+    zerosum.train(recipe, out="runs/clothes")
+    pictures = zerosum.load("runs/clothes").sample(16, seed=0)
+
+The names here are found when they are first used, so that `import zerosum` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerosum.core.recipe import Recipe
+    from zerosum.core.registry import list_models, recipe
+    from zerosum.core.trainer import Trainer, train
+    from zerosum.errors import UserError
+    from zerosum.pipelines.generate import Generator, load
+
+__version__ = "0.1.0"
+__all__ = [
+    "Generator",
+    "Recipe",
+    "Trainer",
+    "UserError",
+    "__version__",
+    "list_models",
+    "load",
+    "recipe",
+    "train",
+]
+
+_HOMES = {
+    "Generator": "zerosum.pipelines.generate",
+    "Recipe": "zerosum.core.recipe",
+    "Trainer": "zerosum.core.trainer",
+    "UserError": "zerosum.errors",
+    "list_models": "zerosum.core.registry",
+    "load": "zerosum.pipelines.generate",
+    "recipe": "zerosum.core.registry",
+    "train": "zerosum.core.trainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'zerosum' has no attribute '{name}'")
+    return vars(import_module(_HOMES[name]))[name]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

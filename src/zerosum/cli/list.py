@@ -1,0 +1,58 @@
+"""`zerosum list`: systems and presets."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def list_systems(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the systems that can be trained, with their presets and what each needs.
+
+    Example: zerosum list
+    """
+    from zerosum.core.registry import list_models, system
+
+    rows = []
+    for name in list_models():
+        found = system(name)
+        presets = {
+            preset: {
+                "data": _data(recipe.data),
+                "images": recipe.train.images,
+                "source": recipe.source,
+            }
+            for preset, recipe in found.presets.items()
+        }
+        needs = list(found.game.conditions)
+        rows.append({"name": name, "summary": found.summary, "needs": needs, "presets": presets})
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("system", "what it is", "needs", "presets (data)"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        presets = ", ".join(_preset(name, p["data"]) for name, p in row["presets"].items())
+        table.add_row(row["name"], row["summary"], ", ".join(row["needs"]) or "-", presets)
+    Console().print(table)
+    print("\nTrain one with  zerosum train SYSTEM/PRESET,  or your own photos with --data FOLDER.")
+
+
+def _preset(name: str, data: str) -> str:
+    return name if name == data else f"{name} ({data})"
+
+
+def _data(data: object) -> str:
+    from zerosum.data.config import Images, Toy
+
+    if isinstance(data, Images):
+        return data.path
+    return data.name if isinstance(data, Toy) else ""

@@ -1,0 +1,162 @@
+"""`zerosum train`: from a recipe and data to a trained generator."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zerosum.core.recipe import Recipe
+
+DEFAULT = "rpgan/digits"
+FOR_PHOTOS = "rpgan/photos"
+LOOK = 200
+"""Images looked at to choose a size when no model is named."""
+
+
+def train(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SYSTEM[/PRESET]] [PATH=VALUE]...",
+            help="A system or preset (see `zerosum list`) and overrides of its recipe.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder, archive or named set of images to learn from."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.  [default: runs/SYSTEM-PRESET]")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")
+    ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out unreadable images.")
+    ] = False,
+    module: Annotated[
+        str | None, typer.Option(help="Module or .py file of a model of your own.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard files too.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train a system on data. The same command again goes on where a run stopped.
+
+    Example: zerosum train dcgan/fashion model.width=48 --out runs/clothes
+    """
+    recipe = _recipe(what or [], data, skip_bad, module)
+    folder = out or Path("runs") / "-".join(filter(None, (recipe.system, recipe.preset)))
+    if dry_run:
+        _explain(recipe, folder, device)
+        return
+
+    from zerosum.core.recorder import Logger, TensorBoard
+    from zerosum.core.trainer import Stopped, Trainer
+
+    loggers: list[Logger] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
+    trainer = Trainer(recipe, folder, device=device, loggers=loggers, quiet=quiet, module=module)
+    try:
+        trainer.fit()
+    except Stopped as stopped:
+        if trainer.first:
+            print(
+                f"stopped by {stopped}; the state is saved. To go on:  {_again()}",
+                file=sys.stderr,
+            )
+        raise typer.Exit(128 + stopped.signum) from None
+    if trainer.first:
+        _report(folder, module)
+
+
+def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | None) -> Recipe:
+    """The recipe that the words and options of a command line ask for."""
+    from zerosum.core.overrides import parse
+    from zerosum.core.registry import recipe as find
+    from zerosum.data.config import Images
+    from zerosum.data.inspect import inspect
+    from zerosum.errors import UserError
+
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(f"two systems named: {', '.join(names)}; overrides are PATH=VALUE")
+    changes = dict(parse(word) for word in words if "=" in word)
+    if names:
+        recipe = find(names[0], module)
+    elif module is not None:
+        recipe = find(Path(module).stem, module)
+    else:
+        recipe = find(FOR_PHOTOS if data else DEFAULT)
+    if data is not None:
+        recipe = recipe.with_images(data)
+        if not names and "data.size" not in changes:
+            changes["data.size"] = inspect(data, limit=LOOK).size
+    if skip_bad:
+        if not isinstance(recipe.data, Images):
+            raise UserError("--skip-bad is for images: these data are points")
+        changes["data.skip_bad"] = True
+    return recipe.override(changes)
+
+
+def _explain(recipe: Recipe, folder: Path, device: str) -> None:
+    """Print the resolved recipe, parameter counts, memory and files of a run."""
+    from zerosum.core.prepare import needs, prepare
+    from zerosum.core.run import RunFolder
+    from zerosum.core.runtime import Runtime
+
+    train = recipe.train
+    runtime = Runtime.start(device, train.precision, train.batch_per_device)
+    split, resolved = prepare(recipe, runtime)
+    RunFolder(folder).check(resolved)
+    need = needs(resolved, split, runtime)
+    steps = -(-train.images // train.batch)
+    print(resolved.to_json())
+    for player, count in need.parameters.items():
+        print(f"{player:<16}{count:>14,} parameters")
+    print(f"{'memory':<16}{_mib(need.total):>14} at least, of which")
+    print(f"{'  weights':<16}{_mib(need.weights):>14} with gradients, optimizer and average")
+    print(f"{'  activations':<16}{_mib(need.activations):>14} of one micro-batch")
+    print(f"{'  data':<16}{_mib(need.images):>14}")
+    print(f"{'steps':<16}{steps:>14,} of {train.batch} images on {runtime.device}")
+    print(f"\nwould write to {folder}: recipe.json, log.jsonl, scores.jsonl,")
+    print(f"  {-(-train.images // train.sheet_every) + 1} sheets in samples/,")
+    print(f"  checkpoints/ every {train.checkpoint_every:,} images, the newest {train.keep} kept,")
+    print("  and at the end samples.png, curves.png, progress.gif")
+
+
+def _report(folder: Path, module: str | None) -> None:
+    """Say what the run left and what to type next."""
+    from zerosum.core.checkpoint import checkpoints
+    from zerosum.core.run import RunFolder
+    from zerosum.core.sheets import read_lines
+
+    run = RunFolder(folder)
+    scored = read_lines(run.scores)
+    if scored:
+        last = scored[-1]
+        for name, value in last["scores"].items():
+            reference = last["reference"][name]
+            print(f"{name:<18}{value:>9.3f}   (two halves of the real: {reference:.3f})")
+    here, own = shlex.quote(str(folder)), f" --module {shlex.quote(module)}" if module else ""
+    print(
+        f"pictures   {folder / 'samples.png'}, {folder / 'curves.png'}, {folder / 'progress.gif'}"
+    )
+    print(f"weights    {checkpoints(run.checkpoints)[-1] / 'ema.safetensors'}")
+    print(f"next       zerosum generate {here} -n 64 --seed 0 --out samples.png{own}")
+    print(f"           zerosum export {here} --to model{own}")
+
+
+def _again() -> str:
+    return shlex.join(["zerosum", *sys.argv[1:]])
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.1f} MiB"

@@ -1,0 +1,171 @@
+"""What a GAN system is: players who take turns.
+
+A model file subclasses `Game` (or `LatentGame`), declares its networks, players, turns and
+losses as plain Python, and reads like the paper. It holds no optimizer, no device code and no
+I/O.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import GameConfig
+
+Batch = Mapping[str, Tensor]
+"""Named tensors whose first dimension is the batch."""
+Terms = dict[str, Tensor]
+"""Named scalars of a loss, already weighted; the engine minimises their sum."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The clock of a run. It counts images, so batch size and devices change no schedule.
+
+    Attributes:
+        step: Steps done.
+        seen: Images done (steps times batch).
+        total: Images of the whole run, 0 where there is no end.
+    """
+
+    step: int = 0
+    seen: int = 0
+    total: int = 0
+
+    def after(self, images: int) -> Progress:
+        """The clock one step of so many images later."""
+        return Progress(self.step + 1, self.seen + images, self.total)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One move: who, on which loss, how often.
+
+    Attributes:
+        player: The moving player, or several that move on the same loss.
+        loss: Maps a batch to weighted terms.
+        every: Play in each `every`-th step only (lazy regularisation).
+        repeat: Play so often in a row, each time on a new batch.
+        fresh: Draw an own batch instead of the one that the step's turns share.
+    """
+
+    player: str | tuple[str, ...]
+    loss: Callable[[Batch], Terms]
+    every: int = 1
+    repeat: int = 1
+    fresh: bool = False
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        return (self.player,) if isinstance(self.player, str) else self.player
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves that a game offers to the sample sheet: several functions of one variable."""
+
+    x: Tensor
+    y: Mapping[str, Tensor]
+    label: str = ""
+    dashed: frozenset[str] = field(default_factory=frozenset)
+
+
+class Game(nn.Module, ABC):
+    """A complete system: networks, losses, turns and sampling.
+
+    Attributes:
+        config: What it was built from.
+        progress: The clock, set by whoever runs the game; losses and turns may read it.
+        signals: The last tensors given to `report`.
+        conditions: Names of the conditions that `sample` accepts, such as `("label",)`.
+    """
+
+    Config: ClassVar[type[GameConfig]] = GameConfig
+    conditions: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, config: GameConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.progress = Progress()
+        self.signals: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def players(self) -> dict[str, list[nn.Module]]:
+        """The players and the modules that each moves. A module belongs to one player."""
+
+    @abstractmethod
+    def turns(self) -> list[Turn]:
+        """The moves of one step, in order. May depend on `self.progress`."""
+
+    @abstractmethod
+    def sample(
+        self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
+    ) -> dict[str, Tensor]:
+        """Draw n samples.
+
+        Args:
+            n: How many.
+            rng: Source of all randomness; the global one when None.
+            **condition: Tensors (n, ...) named in `conditions`; drawn from `rng` when absent.
+
+        Returns:
+            Fields as in the data, images in [-1, 1], and the conditions used.
+        """
+
+    def generators(self) -> list[nn.Module]:
+        """The modules that `sample` runs: what averaging follows and an export holds."""
+        return self.players()["generator"]
+
+    def lines(self) -> dict[str, Lines]:
+        """Curves for the sample sheet, by title. None by default."""
+        return {}
+
+    def report(self, **signals: Tensor) -> None:
+        """Hand signals, such as logits (B,), to whoever listens. Costs no synchronisation."""
+        self.signals.update({name: signal.detach() for name, signal in signals.items()})
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+class LatentGame(Game):
+    """A game whose samples are a function of a latent code and of conditions."""
+
+    @abstractmethod
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        """Draw codes (n, ...) from the prior."""
+
+    @abstractmethod
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        """Samples of codes (n, ...) under conditions (n, ...)."""
+
+    def prior(self, n: int, rng: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Conditions for n samples when the caller names none."""
+        return {}
+
+    def sample(
+        self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
+    ) -> dict[str, Tensor]:
+        z = self.latent(n, rng)
+        if set(self.conditions) - set(condition):
+            condition = {**self.prior(n, rng), **condition}
+        return self.decode(z, condition)
+
+    def normal(self, *shape: int, rng: torch.Generator | None = None) -> Tensor:
+        """Standard normal numbers on the game's device, drawn where `rng` lives.
+
+        Numbers of a CPU generator are the same whatever device the game is on.
+        """
+        source = self.device if rng is None else rng.device
+        return torch.randn(shape, generator=rng, device=source).to(self.device)
+
+    def uniform_labels(self, n: int, classes: int, rng: torch.Generator | None = None) -> Tensor:
+        """Labels (n,) drawn uniformly from 0 .. classes - 1."""
+        source = self.device if rng is None else rng.device
+        return torch.randint(classes, (n,), generator=rng, device=source).to(self.device)

@@ -1,0 +1,61 @@
+"""Optimizers of the players, as typed parts of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from zerosum.core.config import Part
+from zerosum.core.game import Progress
+from zerosum.core.schedule import Number, at
+
+
+class Optim(Part):
+    """How one player moves."""
+
+    kind: Literal["adam", "rmsprop", "sgd"] = "adam"
+    """The rule: Adam (Kingma & Ba 2015), RMSProp or plain gradient descent."""
+    lr: Number = 2e-4
+    """Learning rate: a number, or a schedule over images."""
+    betas: tuple[Number, Number] = (0.5, 0.999)
+    """Adam's two averaging factors; each may be a schedule."""
+    eps: float = 1e-8
+    """Added to Adam's and RMSProp's denominator."""
+    momentum: float = 0.0
+    """Momentum of sgd and rmsprop."""
+    weight_decay: float = 0.0
+    """L2 penalty added to the gradient."""
+    clip: float | None = Field(default=None, gt=0)
+    """Largest gradient norm; None does not clip."""
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer of some parameters, at the start of the clock."""
+        start = Progress()
+        lr, decay = at(self.lr, start), self.weight_decay
+        parameters = list(parameters)
+        if self.kind == "adam":
+            # Betas must be floats: recent torch refuses integers.
+            betas = (float(at(self.betas[0], start)), float(at(self.betas[1], start)))
+            fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
+            return torch.optim.Adam(
+                parameters, lr=lr, betas=betas, eps=self.eps, weight_decay=decay, fused=fused
+            )
+        if self.kind == "rmsprop":
+            return torch.optim.RMSprop(
+                parameters, lr=lr, eps=self.eps, momentum=self.momentum, weight_decay=decay
+            )
+        return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay)
+
+    def advance(self, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """Set the optimizer's scheduled numbers for a point of the clock."""
+        for group in optimizer.param_groups:
+            group["lr"] = at(self.lr, progress)
+            if self.kind == "adam":
+                group["betas"] = (
+                    float(at(self.betas[0], progress)),
+                    float(at(self.betas[1], progress)),
+                )

@@ -1,0 +1,124 @@
+"""Before a run: open the data, fit the recipe to them, and say what the run would need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zerosum.core.config import DataSpec
+from zerosum.core.game import Game
+from zerosum.core.recipe import Recipe
+from zerosum.core.registry import system
+from zerosum.core.runtime import Runtime
+from zerosum.data.source import Source, Split, finish
+from zerosum.errors import UserError
+
+
+def prepare(recipe: Recipe, runtime: Runtime) -> tuple[Split, Recipe]:
+    """Open the data and resolve the recipe against them.
+
+    Returns:
+        The data and the recipe with the model fitted to them.
+
+    Raises:
+        UserError: Data that cannot be read or that the model cannot learn from; a batch that the
+            devices cannot share.
+    """
+    if recipe.train.batch % runtime.world:
+        raise UserError(
+            f"train.batch={recipe.train.batch} cannot be shared by {runtime.world} processes: "
+            f"set train.batch={runtime.world * max(1, recipe.train.batch // runtime.world)}"
+        )
+    split = _first_then_others(recipe.data.open, runtime)
+    train = split.train
+    spec = DataSpec(train.shapes, len(train.classes))
+    facts: dict[str, str | int] = {"data": train.name, "held_out": split.heldout_note}
+    if isinstance(train, Source):
+        facts["samples"] = len(train)
+    if train.classes:
+        facts["classes"] = len(train.classes)
+    return split, recipe.matched(spec, facts)
+
+
+def _first_then_others(work: Callable[[], Split], runtime: Runtime) -> Split:
+    """Let rank 0 go first, so that a download happens once; a refusal reaches every rank."""
+    result, refusal = None, ""
+    if runtime.first:
+        try:
+            result = work()
+        except UserError as error:
+            refusal = str(error)
+    refusal = runtime.share(refusal)
+    if refusal:
+        raise UserError(refusal)
+    return work() if result is None else result
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run would need, as far as it can be told beforehand.
+
+    Attributes:
+        parameters: Number of parameters by player.
+        weights: Bytes of parameters, gradients, optimizer states and averages.
+        activations: Bytes that the largest turn keeps for its backward pass.
+        images: Bytes of the data held in memory.
+    """
+
+    parameters: dict[str, int]
+    weights: int
+    activations: int
+    images: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.activations + self.images
+
+
+def needs(recipe: Recipe, split: Split, runtime: Runtime) -> Needs:
+    """Estimate the memory of a resolved recipe by running its losses on two and four samples.
+
+    What autograd saves grows linearly with the batch, so two points give the line.
+    """
+    game = system(recipe.system).game(recipe.model).to(runtime.device)
+    counts = {
+        name: sum(p.numel() for module in modules for p in module.parameters())
+        for name, modules in game.players().items()
+    }
+    states = {name: 2 if recipe.optim[name].kind == "adam" else 1 for name in counts}
+    averaged = sum(p.numel() for module in game.generators() for p in module.parameters())
+    weights = 4 * (sum(n * (2 + states[name]) for name, n in counts.items()) + averaged)
+    micro = recipe.train.batch_per_device or recipe.train.batch // runtime.world
+    activations = 0
+    if isinstance(split.train, Source):
+        small, large = (saved_bytes(game, split.train, n, runtime) for n in (2, 4))
+        slope = (large - small) // 2
+        activations = small + slope * (micro - 2)
+    images = 0
+    if isinstance(split.train, Source) and split.train.in_memory:
+        sample = split.train.fetch([0])
+        images = len(split.train) * sum(t.nbytes for t in sample.values())
+    return Needs(counts, weights, max(activations, 0), images)
+
+
+def saved_bytes(game: Game, source: Source, n: int, runtime: Runtime) -> int:
+    """Bytes that the largest turn's loss saves for its backward pass on n samples."""
+    batch = {k: v.to(runtime.device) for k, v in finish(source.fetch([0] * n)).items()}
+    parameters = {p.data_ptr() for p in game.parameters()}
+    largest = 0
+    for turn in game.turns():
+        kept: dict[int, int] = {}
+
+        def pack(tensor: Tensor, kept: dict[int, int] = kept) -> Tensor:
+            if tensor.data_ptr() not in parameters:
+                kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t), runtime.autocast():
+            terms = turn.loss(batch)  # kept alive, so that no address is used twice
+        largest = max(largest, sum(kept.values()))
+        del terms
+    return largest

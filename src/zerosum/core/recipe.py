@@ -1,0 +1,168 @@
+"""Everything a run needs, typed: model, data, optimizers, averaging, training, evaluation.
+
+A preset is a `Recipe` in its model's file; `recipe.json` of a run is the same object, resolved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
+
+from zerosum.core.config import DataSpec, GameConfig, Part
+from zerosum.core.optim import Optim
+from zerosum.core.overrides import overridden, read_error
+from zerosum.data.config import DataConfig, Images
+from zerosum.errors import UserError
+
+
+class Averaging(Part):
+    """Exponential moving average of the generator's weights."""
+
+    half_life: float = Field(default=5_000, ge=0)
+    """Images after which a weight counts half; 0 samples from the last weights."""
+    ramp: float = Field(default=0.05, ge=0, le=1)
+    """The half-life is at most this share of the images seen; 0 for no ramp-up."""
+
+
+class Train(Part):
+    """Length, batch, pace of records, and precision of a training. Intervals count images."""
+
+    images: int = Field(default=1_000_000, gt=0)
+    """Length of the run."""
+    batch: int = Field(default=64, gt=0)
+    """Images per step, over all devices."""
+    batch_per_device: int | None = Field(default=None, gt=0)
+    """Images per micro-batch; None takes a device's share at once."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of weights, noise and data order."""
+    checkpoint_every: int = Field(default=100_000, gt=0)
+    """Images between two checkpoints."""
+    keep: int = Field(default=2, ge=1)
+    """Newest checkpoints to keep."""
+    sheet_every: int = Field(default=50_000, gt=0)
+    """Images between two sample sheets."""
+    log_every: int = Field(default=5_000, gt=0)
+    """Images between two lines of the log."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs losses under autocast, which needs hardware for it; penalties stay in fp32."""
+    channels_last: bool = False
+    """Lay images out with channels last; faster for convolutions in bf16."""
+    compile: bool = False
+    """Compile the networks with torch.compile; for GPUs, slower on a CPU."""
+    patience: int = Field(default=20, gt=0)
+    """Stop after so many steps in a row without a finite gradient."""
+
+    @model_validator(mode="after")
+    def _whole_parts(self) -> Self:
+        if self.batch_per_device and self.batch % self.batch_per_device:
+            raise ValueError(
+                f"batch={self.batch} is no multiple of batch_per_device={self.batch_per_device}"
+            )
+        return self
+
+
+class Evaluate(Part):
+    """Scores taken during the run, on the averaged generator."""
+
+    every: int = Field(default=0, ge=0)
+    """Images between two evaluations; 0 evaluates at the end only."""
+    samples: int = Field(default=2_000, ge=0)
+    """Samples per evaluation; 0 turns evaluation off."""
+    seed: int = 0
+    """Seed of the evaluated samples."""
+
+
+class Recipe(Part):
+    """The typed description of a run."""
+
+    system: str = ""
+    """Registry key of the model, set by the registry."""
+    preset: str = ""
+    """Name of the preset this began as."""
+    model: SerializeAsAny[GameConfig]
+    """What the game is built from."""
+    data: DataConfig = Field(default_factory=Images)
+    """Where batches come from."""
+    optim: dict[str, Optim]
+    """How each player moves."""
+    ema: Averaging = Averaging()
+    """Averaging of the generator's weights."""
+    train: Train = Train()
+    """Length, batch, records, precision."""
+    evaluate: Evaluate = Evaluate()
+    """Scores during the run."""
+    source: str = "ours"
+    """Where the numbers come from: a paper's section, or "ours"."""
+    facts: dict[str, str | int] = Field(default_factory=dict)
+    """What was found when the data were opened: counts and the held-out part."""
+
+    def override(self, changes: Mapping[str, Any]) -> Recipe:
+        """This recipe with values at dotted paths replaced.
+
+        Args:
+            changes: Such as `{"train.images": 10_000, "optim.generator.lr": 1e-4}`. Strings are
+                read as JSON or Python literals where the field is not a string.
+
+        Raises:
+            UserError: A path that does not exist (with the nearest ones) or an ill-typed value.
+        """
+        recipe = self
+        for path, value in changes.items():
+            recipe = overridden(recipe, path, value)
+        return recipe
+
+    def with_images(self, path: str) -> Recipe:
+        """This recipe learning from other images, at the size and with the filter it had."""
+        old = self.data
+        kept = old.model_dump(exclude={"kind", "path"}) if isinstance(old, Images) else {}
+        return self.model_copy(update={"data": Images(path=path, **kept)})
+
+    def matched(self, spec: DataSpec, facts: Mapping[str, str | int] | None = None) -> Recipe:
+        """This recipe with the model fitted to the data."""
+        return self.model_copy(
+            update={"model": self.model.matched(spec), "facts": dict(facts or {})}
+        )
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, config: type[GameConfig]) -> Recipe:
+        """Read a stored recipe.
+
+        Args:
+            text: What `to_json` wrote.
+            config: The configuration class of the recipe's system.
+
+        Raises:
+            UserError: The text is no recipe.
+        """
+        try:
+            tree = json.loads(text)
+            model = config.model_validate(tree["model"])
+            return cls.model_validate({**tree, "model": model})
+        except ValidationError as error:
+            raise UserError(f"this recipe cannot be read: {read_error(error)}") from error
+
+    def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """Dotted paths at which two recipes differ, with both values."""
+        mine, theirs = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
+        paths = dict.fromkeys([*mine, *theirs])
+        return {
+            path: (mine.get(path), theirs.get(path))
+            for path in paths
+            if mine.get(path) != theirs.get(path)
+        }
+
+
+def flat(tree: Any, path: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings by dotted path."""
+    if not isinstance(tree, dict) or not tree:
+        return {path: tree}
+    leaves: dict[str, Any] = {}
+    for name, branch in tree.items():
+        leaves |= flat(branch, f"{path}.{name}" if path else str(name))
+    return leaves

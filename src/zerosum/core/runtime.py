@@ -1,0 +1,191 @@
+"""Where a game runs: device, precision, micro-batches and ranks.
+
+Distribution is plain `torch.distributed` under torchrun, on unwrapped modules: one broadcast at
+the start, then one flat average of the moving player's gradients per turn. Wrappers such as DDP
+fail, or are silently wrong, for penalties that are computed in a turn of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from zerosum.errors import UserError
+
+Precision = Literal["fp32", "bf16"]
+T = TypeVar("T")
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """The device of a name such as `auto`, `cpu`, `cuda`, `cuda:1` or `mps`.
+
+    `auto` is CUDA where there is one, else the CPU: MPS lacks the penalties' double backward.
+
+    Raises:
+        UserError: The device is not there.
+    """
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    there = ["cpu", *(f"cuda:{i}" for i in range(cuda))]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    if name == "auto":
+        name = f"cuda:{local % cuda}" if cuda else "cpu"
+    elif name == "cuda":
+        name = f"cuda:{local}"
+    if name not in there:
+        raise UserError(f"device '{name}' is not there: this machine offers {', '.join(there)}")
+    return torch.device(name)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Within it compiled networks run uncompiled: for odd batch sizes and double backward."""
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and importing dynamo takes long
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@dataclass
+class Runtime:
+    """Device, precision, micro-batch size and this process's place among the ranks.
+
+    Attributes:
+        device: Where the game lives.
+        precision: `bf16` runs the losses under autocast; penalties stay in float32.
+        micro: Samples per micro-batch, None for the whole batch at once.
+        rank: This process's number.
+        world: Number of processes.
+    """
+
+    device: torch.device
+    precision: Precision = "fp32"
+    micro: int | None = None
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def start(
+        cls, device: str = "auto", precision: Precision = "fp32", micro: int | None = None
+    ) -> Runtime:
+        """Find the device and, under torchrun, join the other ranks."""
+        where = find_device(device)
+        rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+        if world > 1 and not dist.is_initialized():
+            backend = "nccl" if where.type == "cuda" else "gloo"
+            if where.type == "cuda":
+                torch.cuda.set_device(where)
+            try:
+                dist.init_process_group(backend, timeout=timedelta(minutes=30))
+            except RuntimeError as error:
+                if "EADDRINUSE" not in str(error) and "already in use" not in str(error):
+                    raise
+                port = os.environ.get("MASTER_PORT", "")
+                raise UserError(
+                    f"port {port} is in use: give torchrun another with --master-port"
+                ) from error
+        return cls(where, precision, micro, rank, world)
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files and speaks to the user."""
+        return self.rank == 0
+
+    def autocast(self) -> AbstractContextManager[object]:
+        if self.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def split(self, batch: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
+        """Micro-batches of at most `micro` samples."""
+        count = len(next(iter(batch.values())))
+        if self.micro is None or self.micro >= count:
+            return [batch]
+        pieces = {name: tensor.split(self.micro) for name, tensor in batch.items()}
+        return [
+            {name: piece[i] for name, piece in pieces.items()}
+            for i in range(-(-count // self.micro))
+        ]
+
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Average gradients over the ranks in one flat message; missing ones count as zero."""
+        if self.world == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self._average_flat([p.grad for p in parameters if p.grad is not None])
+
+    def synchronise_buffers(self, module: nn.Module) -> None:
+        """Average floating-point buffers, such as running statistics, over the ranks."""
+        if self.world > 1:
+            self._average_flat([b for b in module.buffers() if b.is_floating_point()])
+
+    def broadcast(self, module: nn.Module) -> None:
+        """Give every rank the parameters and buffers of rank 0."""
+        if self.world > 1:
+            with torch.no_grad():
+                for tensor in [*module.parameters(), *module.buffers()]:
+                    dist.broadcast(tensor, 0)
+
+    def mean(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Means of scalars over the ranks."""
+        if self.world == 1 or not values:
+            return dict(values)
+        gathered = self.gather(dict(values))
+        names = dict.fromkeys(name for one in gathered for name in one)
+        columns = {name: [one[name] for one in gathered if name in one] for name in names}
+        return {name: sum(column) / len(column) for name, column in columns.items()}
+
+    def gather(self, value: T) -> list[T]:
+        """One value of each rank, on every rank."""
+        if self.world == 1:
+            return [value]
+        out: list[T | None] = [None] * self.world
+        dist.all_gather_object(out, value)
+        return [one for one in out if one is not None]
+
+    def share(self, value: T) -> T:
+        """Rank 0's value, on every rank."""
+        if self.world == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, 0)
+        return box[0]
+
+    def compile(self, modules: Iterable[nn.Module]) -> None:
+        """Compile networks in place, for GPUs; double backward goes through the plain module.
+
+        `forward` is replaced rather than `Module.compile` called, because dynamo skips code of
+        torch itself, so that the latter silently compiles nothing of an `nn.Sequential`.
+        """
+        for module in modules:
+            module.forward = torch.compile(module.forward, dynamic=False)
+
+    def close(self) -> None:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    @torch.no_grad()
+    def _average_flat(self, tensors: Sequence[Tensor]) -> None:
+        if not tensors:
+            return
+        flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+        dist.all_reduce(flat)
+        flat /= self.world
+        start = 0
+        for tensor in tensors:
+            piece = flat[start : start + tensor.numel()]
+            tensor.copy_(piece.view_as(tensor))
+            start += tensor.numel()

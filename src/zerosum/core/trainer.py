@@ -1,0 +1,340 @@
+"""The loop: data, clock, schedules, averaging, records, evaluation, checkpoints."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from zerosum.core import checkpoint, scores
+from zerosum.core.ema import EMA
+from zerosum.core.engine import play_step
+from zerosum.core.film import Film
+from zerosum.core.game import Game, Progress
+from zerosum.core.prepare import prepare
+from zerosum.core.recipe import Recipe
+from zerosum.core.recorder import JsonLines, Logger, Recorder, append_line, forget_after
+from zerosum.core.registry import recipe as find_recipe
+from zerosum.core.registry import system
+from zerosum.core.run import Actors, RunFolder, seed_everything
+from zerosum.core.runtime import Runtime
+from zerosum.core.screen import Screen
+from zerosum.core.sheets import read_lines
+from zerosum.data.config import Images
+from zerosum.data.feed import Feed, StreamFeed, feed
+from zerosum.data.source import Source, Split
+from zerosum.errors import UserError
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the run was asked to stop, and did)
+    """The run was interrupted, saved its state and left."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.signum = signum
+
+
+class Trainer:
+    """Trains the game of a recipe into a folder, or goes on with what the folder holds.
+
+    Args:
+        recipe: What to train.
+        out: Folder of the run.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        loggers: Further listeners beside `log.jsonl`.
+        quiet: Show no progress.
+        module: Module or file of an outside model.
+
+    Attributes:
+        first: Whether this process is the one that writes and speaks; known after `fit` began.
+
+    Raises:
+        UserError: From `fit`: wrong data, folder, device or disk, in one line.
+        Stopped: From `fit`: SIGINT or SIGTERM came; the state is saved.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: str | Path,
+        *,
+        device: str = "auto",
+        loggers: Sequence[Logger] = (),
+        quiet: bool = False,
+        module: str | None = None,
+    ) -> None:
+        self.asked, self.out = recipe, RunFolder(Path(out))
+        self.device, self.loggers, self.module = device, list(loggers), module
+        self.screen = Screen(recipe.train.images, quiet)
+        self.first = True
+        self._signal = 0
+
+    def fit(self) -> Game:
+        """Train to the end and write the final pictures.
+
+        Returns:
+            The game, in evaluation mode, with its averaged weights.
+        """
+        train = self.asked.train
+        runtime = Runtime.start(self.device, train.precision, train.batch_per_device)
+        self.first = runtime.first
+        self.screen.quiet = self.screen.quiet or not runtime.first
+        try:
+            split, recipe = prepare(self.asked, runtime)
+            self._claim(recipe, runtime)
+            with self._signals():
+                return self._train(recipe, split, runtime)
+        finally:
+            self.screen.close()
+            runtime.close()
+
+    def _train(self, recipe: Recipe, split: Split, runtime: Runtime) -> Game:
+        actors, batches = self._build(recipe, split, runtime)
+        game, train = actors.game, recipe.train
+        recorder = Recorder(self._loggers(game, runtime), runtime)
+        self._film = Film(self.out, game, split)
+        self._judge = self._find_judge(recipe, split, runtime)
+        clip = {name: o.clip for name, o in recipe.optim.items() if o.clip is not None}
+        if not game.progress.step:
+            self._sheet(actors, recorder)
+        self.screen.start(game.progress.seen)
+        begun, before, skipped = time.monotonic(), actors.elapsed, 0
+        try:
+            while game.progress.seen < train.images:
+                for name, optim in recipe.optim.items():
+                    optim.advance(actors.optimizers[name], game.progress)
+                log = play_step(game, batches, actors.optimizers, runtime, clip)
+                game.progress = now = game.progress.after(train.batch)
+                actors.ema.update(train.batch, now.seen)
+                recorder.add(log, game.signals)
+                skipped = self._guard(log, skipped, train.patience, now)
+                actors.elapsed = before + time.monotonic() - begun
+                self.screen.advance(now.seen)
+                self._due_records(recipe, actors, recorder)
+                stop = self._asked_to_stop(runtime)
+                if stop or _due(train.checkpoint_every, now, train.batch):
+                    self._save(actors, batches.position, train.keep)
+                if stop:
+                    raise Stopped(stop)
+            self._flush(actors, recorder)
+            self.screen.close()
+            return self._finish(recipe, actors, batches.position, recorder)
+        finally:
+            self.screen.close()
+            batches.close()
+            recorder.close()
+
+    # -- setting up ------------------------------------------------------------------------
+
+    def _claim(self, recipe: Recipe, runtime: Runtime) -> None:
+        """Take the folder on rank 0; every rank learns of a refusal."""
+        refusal = ""
+        if runtime.first:
+            try:
+                self.out.check(recipe)
+                self.out.claim(recipe)
+            except UserError as error:
+                refusal = str(error)
+        refusal = runtime.share(refusal)
+        if refusal:
+            raise UserError(refusal)
+
+    def _build(
+        self, recipe: Recipe, split: Split, runtime: Runtime
+    ) -> tuple[Actors, Feed | StreamFeed]:
+        train = recipe.train
+        seed_everything(train.seed)
+        game = system(recipe.system, self.module).game(recipe.model).to(runtime.device)
+        if train.channels_last:
+            game.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        runtime.broadcast(game)
+        players = game.players()
+        if set(players) != set(recipe.optim):
+            raise UserError(
+                f"{recipe.system} has the players {', '.join(players)}, but the recipe has "
+                f"optimizers for {', '.join(recipe.optim)}: give optim one entry per player"
+            )
+        optimizers = {
+            name: recipe.optim[name].build(p for module in modules for p in module.parameters())
+            for name, modules in players.items()
+        }
+        ema = EMA(game, recipe.ema.half_life, recipe.ema.ramp)
+        actors = Actors(game, optimizers, ema, runtime)
+        batches = feed(
+            split.train,
+            batch=train.batch // runtime.world,
+            seed=train.seed,
+            rank=runtime.rank,
+            world=runtime.world,
+            workers=recipe.data.workers if isinstance(recipe.data, Images) else 0,
+            flip=recipe.data.flip if isinstance(recipe.data, Images) else False,
+            device=runtime.device,
+        )
+        game.progress = Progress(0, 0, train.images)
+        if runtime.rank:
+            seed_everything(train.seed + 1_000_003 * runtime.rank)
+        self._resume(actors, batches, train.images)
+        if train.compile:
+            runtime.compile(module for modules in players.values() for module in modules)
+        return actors, batches
+
+    def _resume(self, actors: Actors, batches: Feed | StreamFeed, total: int) -> None:
+        """Go on from the newest whole checkpoint, if there is one."""
+        newest, complaints = None, []
+        if actors.runtime.first:
+            newest, complaints = checkpoint.latest(self.out.checkpoints)
+        newest = actors.runtime.share(newest)
+        for line in complaints:
+            self.screen.say(line)
+        if newest is None:
+            return
+        batches.position = actors.restore(checkpoint.load(newest), total)
+        if actors.runtime.first:
+            self.screen.say(f"going on from {newest.name}, {actors.game.progress.seen:,} images")
+
+    def _loggers(self, game: Game, runtime: Runtime) -> list[Logger]:
+        if not runtime.first:
+            return []
+        forget_after(self.out.scores, game.progress.seen)
+        for sheet in self.out.sheets.glob("seen_*.png"):
+            if int(sheet.stem.removeprefix("seen_")) > game.progress.seen:
+                sheet.unlink()
+        return [JsonLines(self.out.log, game.progress.seen), *self.loggers]
+
+    # -- while it runs ---------------------------------------------------------------------
+
+    def _due_records(self, recipe: Recipe, actors: Actors, recorder: Recorder) -> None:
+        train, now = recipe.train, actors.game.progress
+        if _due(train.log_every, now, train.batch):
+            self._flush(actors, recorder)
+        if _due(train.sheet_every, now, train.batch) and now.seen < train.images:
+            self._sheet(actors, recorder)
+        every = recipe.evaluate.every
+        if every and _due(every, now, train.batch) and now.seen < train.images:
+            self._evaluate(recipe, actors)
+
+    def _flush(self, actors: Actors, recorder: Recorder) -> None:
+        now = actors.game.progress
+        pace = {"images_per_second": self.screen.rate(now.seen), "seconds": actors.elapsed}
+        recorder.flush(now, pace)
+
+    def _sheet(self, actors: Actors, recorder: Recorder) -> None:
+        if actors.runtime.first:
+            progress = actors.game.progress
+            with actors.ema.applied():
+                path = self._film.frame(progress)
+            recorder.picture("samples", path, progress)
+
+    def _find_judge(self, recipe: Recipe, split: Split, runtime: Runtime) -> scores.Judge | None:
+        if not (recipe.evaluate.samples and runtime.first and isinstance(split.train, Source)):
+            return None
+        return scores.Judge.of(split.train, recipe.evaluate.samples)
+
+    def _evaluate(self, recipe: Recipe, actors: Actors) -> None:
+        if self._judge is None:
+            return
+        evaluate, progress = recipe.evaluate, actors.game.progress
+        with actors.ema.applied():
+            fake = scores.draw(actors.game, evaluate.samples, evaluate.seed)
+        row = self._judge.row(fake, seed=evaluate.seed, averaged=recipe.ema.half_life > 0)
+        append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
+
+    def _guard(
+        self, log: dict[str, torch.Tensor], skipped: int, patience: int, now: Progress
+    ) -> int:
+        """Count steps in a row in which a player could not move."""
+        names = [n for n, v in log.items() if n.endswith("/skipped") and bool(v)]
+        if not names:
+            return 0
+        if skipped + 1 >= patience:
+            players = ", ".join(name.removesuffix("/skipped") for name in names)
+            raise UserError(
+                f"{patience} steps in a row without a finite gradient of {players} at "
+                f"{now.seen:,} images; the last checkpoint is from before. Lower the learning "
+                f"rate (optim.{names[0].removesuffix('/skipped')}.lr) or clip its gradient"
+            )
+        return skipped + 1
+
+    def _save(self, actors: Actors, position: int, keep: int) -> None:
+        snapshot = actors.snapshot(position)
+        refusal = ""
+        if actors.runtime.first:
+            try:
+                checkpoint.save(self.out.checkpoints, actors.game.progress.step, snapshot, keep)
+            except UserError as error:
+                refusal = str(error)
+        refusal = actors.runtime.share(refusal)
+        if refusal:
+            raise UserError(refusal)
+
+    def _finish(self, recipe: Recipe, actors: Actors, position: int, recorder: Recorder) -> Game:
+        """The last checkpoint, scores and pictures."""
+        progress = actors.game.progress
+        self._save(actors, position, recipe.train.keep)
+        if actors.runtime.first:
+            last = read_lines(self.out.scores)
+            if not last or last[-1]["seen"] < progress.seen:
+                self._evaluate(recipe, actors)
+            self._sheet(actors, recorder)
+            self._film.develop()
+        actors.ema.settle()
+        return actors.game.eval()
+
+    # -- signals ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self):  # noqa: ANN202 (a generator of nothing)
+        """SIGINT and SIGTERM ask for a clean end; a second SIGINT leaves at once."""
+
+        def handle(signum: int, frame: FrameType | None) -> None:
+            if self._signal and signum == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._signal = signum
+
+        try:
+            before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: the caller handles signals
+            before = {}
+        try:
+            yield
+        finally:
+            for signum, handler in before.items():
+                signal.signal(signum, handler)
+
+    def _asked_to_stop(self, runtime: Runtime) -> int:
+        """The signal that came on any rank, else 0."""
+        return max(runtime.gather(self._signal)) if runtime.world > 1 else self._signal
+
+
+def _due(every: int, now: Progress, batch: int) -> bool:
+    """Whether the last step crossed a multiple of an interval in images."""
+    return now.seen // every > (now.seen - batch) // every
+
+
+def train(
+    recipe: Recipe | str,
+    out: str | Path,
+    *,
+    device: str = "auto",
+    loggers: Sequence[Logger] = (),
+    quiet: bool = False,
+) -> Game:
+    """Train a recipe into a folder; the same call again goes on where it stopped.
+
+    Args:
+        recipe: A recipe, or a preset's name such as `dcgan/fashion`.
+        out: Folder of the run.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        loggers: Further listeners beside `log.jsonl`.
+        quiet: Show no progress.
+
+    Returns:
+        The trained game, in evaluation mode, with its averaged weights.
+    """
+    chosen = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    return Trainer(chosen, out, device=device, loggers=loggers, quiet=quiet).fit()

@@ -1,0 +1,175 @@
+"""Deep convolutional GAN.
+
+Radford, Metz and Chintala 2015, "Unsupervised Representation Learning with Deep Convolutional
+Generative Adversarial Networks", arXiv:1511.06434: the rules of section 3 (strided
+convolutions, batch normalisation in both networks but not at the generator's output and the
+discriminator's input, ReLU and leaky ReLU, no hidden dense layers) and the training of section
+4 (tanh, weights N(0, 0.02), Adam).
+
+Deviations: z is normal instead of uniform; any size that doubles a grid of 4 to 7 pixels, so
+28, 32, 64 and non-square ones, with as many levels as the size needs; the learning rate is
+shared by both players.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import ImageConfig
+from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.data.config import Images
+from zerosum.layers.pyramid import doublings
+from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+
+
+class Generator(nn.Sequential):
+    """Codes (B, latent) to images (B, channels, H, W) in [-1, 1]."""
+
+    def __init__(self, latent: int, width: int, channels: int, size: tuple[int, int]) -> None:
+        grid, levels = doublings(size)
+        features = [width * 2**i for i in reversed(range(levels))]
+        layers: list[nn.Module] = [
+            nn.Unflatten(1, (latent, 1, 1)),
+            nn.ConvTranspose2d(latent, features[0], grid, bias=False),
+        ]
+        for wide, narrow in itertools.pairwise(features):
+            layers += [nn.BatchNorm2d(wide), nn.ReLU()]
+            layers.append(nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.ConvTranspose2d(width, channels, 4, 2, 1)]
+        super().__init__(*layers, nn.Tanh())
+        self.apply(initialise)
+
+
+class Discriminator(nn.Sequential):
+    """Images (B, channels, H, W) to logits (B,)."""
+
+    def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
+        grid, levels = doublings(size)
+        features = [width * 2**i for i in range(levels)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for narrow, wide in itertools.pairwise(features):
+            layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=False))
+            layers += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, nn.Conv2d(features[-1], 1, grid), nn.Flatten(0))
+        self.apply(initialise)
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights N(0, 0.02), normalisation gains N(1, 0.02) (section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)
+
+
+class DCGAN(LatentGame):
+    class Config(ImageConfig):
+        latent: int = 100
+        """Numbers in the latent code."""
+        width: int = 64
+        """Feature maps at the largest resolution; doubled at each level below."""
+        objective: ObjectiveName = "nonsaturating"
+        """The adversarial loss."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.latent_size = config.latent
+        self.objective = OBJECTIVES[config.objective]
+        self.generator = Generator(config.latent, config.width, config.channels, config.size)
+        self.discriminator = Discriminator(config.width, config.channels, config.size)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", self.discriminator_loss),
+            Turn("generator", self.generator_loss),
+        ]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, self.latent_size, rng=rng)
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.generator(z)}
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        with torch.no_grad():
+            fake = self.sample(len(real))["image"]
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        self.report(real_logits=real_logits, fake_logits=fake_logits)
+        return {"adversarial": self.objective.critic(real_logits, fake_logits)}
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        fake_logits = self.discriminator(self.sample(len(real))["image"])
+        real_logits = self.discriminator(real) if self.objective.relativistic else None
+        return {"adversarial": self.objective.generator(fake_logits, real_logits)}
+
+
+ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))  # section 4
+BOTH = {"discriminator": ADAM, "generator": ADAM}
+
+PRESETS = {
+    "fashion": Recipe(
+        model=DCGAN.Config(width=32),
+        data=Images(path="fashion-mnist"),
+        optim=BOTH,
+        ema=Averaging(half_life=10_000),
+        train=Train(
+            images=300_000, batch=64, sheet_every=30_000, log_every=3_000, channels_last=True
+        ),
+        evaluate=Evaluate(every=60_000, samples=5_000),
+        source="arXiv:1511.06434, section 4; width, length and averaging ours",
+    ),
+    "mnist": Recipe(
+        model=DCGAN.Config(width=32),
+        data=Images(path="mnist"),
+        optim=BOTH,
+        ema=Averaging(half_life=10_000),
+        train=Train(images=300_000, batch=64, sheet_every=30_000, channels_last=True),
+        evaluate=Evaluate(every=60_000, samples=5_000),
+        source="arXiv:1511.06434, section 4; width, length and averaging ours",
+    ),
+    "digits": Recipe(
+        model=DCGAN.Config(latent=64, width=64),
+        data=Images(path="digits"),
+        optim=BOTH,
+        ema=Averaging(half_life=2_000),
+        train=Train(images=200_000, batch=64, sheet_every=20_000, log_every=2_000),
+        evaluate=Evaluate(every=50_000, samples=1_500),
+        source="arXiv:1511.06434, section 4; size and length ours",
+    ),
+    "cifar10": Recipe(
+        model=DCGAN.Config(),
+        data=Images(path="cifar10"),
+        optim=BOTH,
+        train=Train(images=5_000_000, batch=128, channels_last=True),
+        evaluate=Evaluate(every=500_000, samples=5_000),
+        source="arXiv:1511.06434, section 4; length ours",
+    ),
+    "photos": Recipe(
+        model=DCGAN.Config(),
+        data=Images(path="photos", size=(64, 64), flip=True),
+        optim=BOTH,
+        train=Train(images=5_000_000, batch=128, channels_last=True),
+        source="arXiv:1511.06434, section 4, at 64x64; give your folder with --data",
+    ),
+    "tiny": Recipe(
+        model=DCGAN.Config(latent=8, width=8),
+        data=Images(path="digits"),
+        optim=BOTH,
+        train=Train(images=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    ),
+}

@@ -1,0 +1,118 @@
+"""The first GAN: two multilayer perceptrons in a minimax game.
+
+Goodfellow et al. 2014, "Generative Adversarial Nets", arXiv:1406.2661: eq. 1 is the value of
+the game (objective `minimax`); section 3 proposes that the generator maximise log D(G(z))
+instead (objective `nonsaturating`, the default). Algorithm 1 with k = 1.
+
+Deviations: the paper's networks used maxout, sigmoid and rectifier units and are not given in
+full; here the layers are 100-256-512-1024-784 and back with leaky ReLU, dropout in the
+discriminator, and Adam in place of momentum. Images are in [-1, 1] with a tanh output.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import ImageConfig
+from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.data.config import Images
+from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.nets.mlp import mlp
+
+
+class GAN(LatentGame):
+    class Config(ImageConfig):
+        latent: int = 100
+        """Numbers in the latent code."""
+        hidden: tuple[int, ...] = (256, 512, 1024)
+        """Widths of the generator's hidden layers; the discriminator has them reversed."""
+        dropout: float = 0.3
+        """Share of the discriminator's hidden units dropped in training."""
+        objective: ObjectiveName = "nonsaturating"
+        """The adversarial loss; `minimax` is the paper's eq. 1 for both players."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.latent_size, self.shape = config.latent, (config.channels, *config.size)
+        self.objective = OBJECTIVES[config.objective]
+        pixels = math.prod(self.shape)
+        self.generator = mlp([config.latent, *config.hidden, pixels], final=nn.Tanh())
+        self.discriminator = mlp([pixels, *config.hidden[::-1], 1], dropout=config.dropout)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", self.discriminator_loss),
+            Turn("generator", self.generator_loss),
+        ]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, self.latent_size, rng=rng)
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.generator(z).unflatten(1, self.shape)}
+
+    def judge(self, images: Tensor) -> Tensor:
+        """Logits (B,) of images (B, C, H, W)."""
+        return self.discriminator(images.flatten(1)).squeeze(1)
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        with torch.no_grad():
+            fake = self.sample(len(real))["image"]
+        real_logits, fake_logits = self.judge(real), self.judge(fake)
+        self.report(real_logits=real_logits, fake_logits=fake_logits)
+        return {"adversarial": self.objective.critic(real_logits, fake_logits)}
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        fake_logits = self.judge(self.sample(len(real))["image"])
+        real_logits = self.judge(real) if self.objective.relativistic else None
+        return {"adversarial": self.objective.generator(fake_logits, real_logits)}
+
+
+ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))  # Radford et al. 2015, section 4: the usual choice
+BOTH = {"discriminator": ADAM, "generator": ADAM}
+
+PRESETS = {
+    "digits": Recipe(
+        model=GAN.Config(latent=32, hidden=(128, 256)),
+        data=Images(path="digits"),
+        optim=BOTH,
+        ema=Averaging(half_life=2_000),
+        train=Train(images=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
+        evaluate=Evaluate(every=100_000, samples=1_500),
+        source="ours: the layers at a quarter of their width for 8x8",
+    ),
+    "mnist": Recipe(
+        model=GAN.Config(),
+        data=Images(path="mnist"),
+        optim=BOTH,
+        train=Train(images=3_000_000, batch=64),
+        evaluate=Evaluate(every=500_000),
+        source="layers and optimizer: the file's docstring; length: 50 epochs",
+    ),
+    "minimax": Recipe(
+        model=GAN.Config(objective="minimax"),
+        data=Images(path="mnist"),
+        optim=BOTH,
+        train=Train(images=3_000_000, batch=64),
+        evaluate=Evaluate(every=500_000),
+        source="arXiv:1406.2661, eq. 1 for both players: shows the vanishing gradient",
+    ),
+    "tiny": Recipe(
+        model=GAN.Config(latent=8, hidden=(16, 16)),
+        data=Images(path="digits"),
+        optim=BOTH,
+        train=Train(images=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    ),
+}

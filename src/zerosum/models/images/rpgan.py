@@ -1,0 +1,153 @@
+"""RpGAN + R1 + R2: relativistic pairs with penalties on both sides, plain convolutions.
+
+Huang, Gokaslan, Kuleshov and Tompkin 2024, "The GAN is dead; long live the GAN! A Modern GAN
+Baseline", arXiv:2501.05441, section 2: the loss, which compares each real sample with a fake
+one (Jolicoeur-Martineau 2019) and penalises the discriminator's squared gradient at both (R1
+and R2, Mescheder et al. 2018). With it small networks need no normalisation to cover all modes.
+
+Deviations: the networks are ours, strided convolutions without normalisation, not the paper's
+residual backbone; real samples are shared by both turns of a step.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import ImageConfig
+from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.schedule import Number, at
+from zerosum.data.config import Images
+from zerosum.layers.pyramid import doublings
+from zerosum.losses.objectives import OBJECTIVES
+from zerosum.losses.penalties import r1, r2
+
+
+def features(width: int, levels: int, most: int = 8) -> list[int]:
+    """Feature maps per level, from the smallest grid to the full size."""
+    return [width * min(2**i, most) for i in reversed(range(levels + 1))]
+
+
+class Generator(nn.Sequential):
+    """Codes (B, latent) to images (B, channels, H, W) in [-1, 1]."""
+
+    def __init__(self, latent: int, width: int, channels: int, size: tuple[int, int]) -> None:
+        grid, levels = doublings(size)
+        wide = features(width, levels)
+        layers: list[nn.Module] = [
+            nn.Linear(latent, wide[0] * grid[0] * grid[1]),
+            nn.Unflatten(1, (wide[0], *grid)),
+            nn.LeakyReLU(0.2),
+        ]
+        for before, after in itertools.pairwise(wide):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, nn.Conv2d(wide[-1], channels, 3, 1, 1), nn.Tanh())
+
+
+class Discriminator(nn.Sequential):
+    """Images (B, channels, H, W) to logits (B,)."""
+
+    def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
+        grid, levels = doublings(size)
+        wide = features(width, levels)[::-1]
+        layers: list[nn.Module] = [nn.Conv2d(channels, wide[0], 3, 1, 1), nn.LeakyReLU(0.2)]
+        for before, after in itertools.pairwise(wide):
+            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
+        flat = wide[-1] * grid[0] * grid[1]
+        super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1), nn.Flatten(0))
+
+
+class RpGAN(LatentGame):
+    class Config(ImageConfig):
+        latent: int = 64
+        """Numbers in the latent code."""
+        width: int = 32
+        """Feature maps at the full size; doubled at each level below, at most 8 times that."""
+        gamma: Number = 1.0
+        """Weight of R1 and of R2, each taken times gamma / 2."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.latent_size, self.gamma = config.latent, config.gamma
+        self.objective = OBJECTIVES["rpgan"]
+        self.generator = Generator(config.latent, config.width, config.channels, config.size)
+        self.discriminator = Discriminator(config.width, config.channels, config.size)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", self.discriminator_loss),
+            Turn("generator", self.generator_loss),
+        ]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, self.latent_size, rng=rng)
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.generator(z)}
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        real, gamma = batch["image"], at(self.gamma, self.progress)
+        with torch.no_grad():
+            fake = self.sample(len(real))["image"]
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        self.report(real_logits=real_logits, fake_logits=fake_logits)
+        return {
+            "adversarial": self.objective.critic(real_logits, fake_logits),
+            "r1": gamma / 2 * r1(self.discriminator, real),
+            "r2": gamma / 2 * r2(self.discriminator, fake),
+        }
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        fake_logits = self.discriminator(self.sample(len(real))["image"])
+        return {"adversarial": self.objective.generator(fake_logits, self.discriminator(real))}
+
+
+ADAM = Optim(lr=3e-4, betas=(0.5, 0.99))
+BOTH = {"discriminator": ADAM, "generator": ADAM}
+
+PRESETS = {
+    "digits": Recipe(
+        model=RpGAN.Config(),
+        data=Images(path="digits"),
+        optim=BOTH,
+        ema=Averaging(half_life=5_000),
+        train=Train(
+            images=400_000, batch=64, checkpoint_every=100_000, sheet_every=10_000, log_every=4_000
+        ),
+        evaluate=Evaluate(every=50_000, samples=1_600),
+        source="ours: about a minute on two cores",
+    ),
+    "photos": Recipe(
+        model=RpGAN.Config(latent=128, width=32, gamma=10.0),
+        data=Images(path="photos", size=(64, 64), flip=True),
+        optim=BOTH,
+        ema=Averaging(half_life=20_000),
+        train=Train(images=1_000_000, batch=32, sheet_every=20_000, channels_last=True),
+        source="ours: the default for a folder of photos; give it with --data",
+    ),
+    "fashion": Recipe(
+        model=RpGAN.Config(width=24, gamma=5.0),
+        data=Images(path="fashion-mnist"),
+        optim=BOTH,
+        ema=Averaging(half_life=10_000),
+        train=Train(images=300_000, batch=64, sheet_every=30_000),
+        evaluate=Evaluate(every=60_000, samples=5_000),
+        source="ours",
+    ),
+    "tiny": Recipe(
+        model=RpGAN.Config(latent=8, width=8),
+        data=Images(path="digits"),
+        optim=BOTH,
+        train=Train(images=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    ),
+}

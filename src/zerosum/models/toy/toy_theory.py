@@ -1,0 +1,158 @@
+"""The theory of 2014 made visible: a learned discriminator beside the optimal one.
+
+Goodfellow et al. 2014, arXiv:1406.2661: for a fixed generator the best discriminator is D*(x) =
+p_data(x) / (p_data(x) + p_g(x)) (proposition 1), and the game's value at it is 2 JSD(p_data,
+p_g) - log 4 (theorem 1). Here data have a known density on the line and the generator is
+affine, x = a z + b, so p_g = N(b, a^2) is known too and both sides can be drawn while they
+learn. The game is the minimax one of eq. 1, whose generator's loss is non-saturating unless
+`saturating` is set.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import GameConfig
+from zerosum.core.game import Batch, LatentGame, Lines, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.data.config import Toy
+from zerosum.losses.objectives import OBJECTIVES
+from zerosum.nets.mlp import mlp
+from zerosum.theory import js_divergence, optimal_discriminator
+
+
+class Affine(nn.Module):
+    """Codes (B, 1) to points a z + b, (B, 1)."""
+
+    def __init__(self, scale: float, shift: float) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.shift = nn.Parameter(torch.tensor(shift))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z * self.log_scale.exp() + self.shift
+
+    def log_density(self, points: Tensor) -> Tensor:
+        """Natural logarithm of the density of the outputs at points (B, 1)."""
+        standard = (points[:, 0] - self.shift) / self.log_scale.exp()
+        return -standard.square() / 2 - self.log_scale - math.log(2 * math.pi) / 2
+
+
+class TheoryGame(LatentGame):
+    class Config(GameConfig):
+        law: Toy = Toy(name="gaussian")
+        """The law of the data, whose density is drawn; keep it equal to `data`."""
+        scale: float = 0.5
+        """Standard deviation of the generator at the start."""
+        shift: float = 3.0
+        """Mean of the generator at the start."""
+        hidden: tuple[int, ...] = (64, 64)
+        """Widths of the discriminator's hidden layers."""
+        saturating: bool = False
+        """Let the generator minimise log(1 - D) as in eq. 1."""
+        moves: int = 10
+        """Discriminator's moves per step, so that it stays near its optimum."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.law, self.moves = config.law, config.moves
+        self.objective = OBJECTIVES["minimax" if config.saturating else "nonsaturating"]
+        self.generator = Affine(config.scale, config.shift)
+        self.discriminator = mlp([1, *config.hidden, 1], final=nn.Flatten(0))
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", self.discriminator_loss, repeat=self.moves),
+            Turn("generator", self.generator_loss),
+        ]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, 1, rng=rng)
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"point": self.generator(z)}
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        real = batch["point"]
+        with torch.no_grad():
+            fake = self.sample(len(real))["point"]
+        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        loss = self.objective.critic(real_logits, fake_logits)
+        points = torch.cat([real, fake])
+        best = torch.sigmoid(self.optimal_logits(points))
+        gap = (torch.sigmoid(torch.cat([real_logits, fake_logits])) - best).abs()
+        self.report(
+            real_logits=real_logits, fake_logits=fake_logits, value=-loss, distance_to_optimum=gap
+        )
+        return {"adversarial": loss}
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        fake = self.sample(len(batch["point"]))["point"]
+        return {"adversarial": self.objective.generator(self.discriminator(fake))}
+
+    @torch.no_grad()
+    def optimal_logits(self, points: Tensor) -> Tensor:
+        """log p_data - log p_g at points (B, 1): the logits of D* (proposition 1)."""
+        return self.law.log_density(points) - self.generator.log_density(points)
+
+    @torch.no_grad()
+    def lines(self) -> dict[str, Lines]:
+        x = torch.linspace(-6, 6, 1201, device=self.device)
+        points = x[:, None]
+        p, q = self.law.log_density(points).exp(), self.generator.log_density(points).exp()
+        best, learned = optimal_discriminator(p, q), torch.sigmoid(self.discriminator(points))
+        step = (x[1] - x[0]).item()
+        bound = 2 * js_divergence(p * step, q * step).item() - math.log(4)
+        value = _value(learned, p, q, step)
+        title = f"V(D) = {value:.3f}, at the optimum 2 JSD - log 4 = {bound:.3f}"
+        return {
+            "densities": Lines(x, {"data": p, "generator": q}, "x"),
+            title: Lines(x, {"D learned": learned, "D* = p / (p + q)": best}, "x", OPTIMUM),
+        }
+
+
+OPTIMUM = frozenset({"D* = p / (p + q)"})
+
+
+def _value(d: Tensor, p: Tensor, q: Tensor, step: float) -> float:
+    """V(D, G) of eq. 1 on a grid of points a step apart."""
+    terms = torch.xlogy(p, d) + torch.xlogy(q, 1 - d)
+    return (terms.sum() * step).item()
+
+
+def _preset(law: Toy, **model: float | bool) -> Recipe:
+    return Recipe(
+        model=TheoryGame.Config.model_validate({"law": law, **model}),
+        data=law,
+        optim={
+            "discriminator": Optim(lr=2e-3, betas=(0.5, 0.999)),
+            "generator": Optim(lr=5e-3, betas=(0.5, 0.999)),
+        },
+        ema=Averaging(half_life=0),
+        train=Train(
+            images=400_000,
+            batch=256,
+            checkpoint_every=200_000,
+            sheet_every=20_000,
+            log_every=5_000,
+        ),
+        evaluate=Evaluate(samples=2_000),
+        source="ours",
+    )
+
+
+PRESETS = {
+    "gaussian": _preset(Toy(name="gaussian")),
+    "mixture": _preset(Toy(name="mixture")),
+    "saturating": _preset(Toy(name="gaussian"), saturating=True, shift=5.0),
+    "tiny": _preset(Toy(name="gaussian", count=1_000)).override(
+        {"train.images": 1_280, "evaluate.samples": 64, "model.moves": 2}
+    ),
+}
