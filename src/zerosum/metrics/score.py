@@ -1,0 +1,82 @@
+"""A number with its uncertainty: what every metric gives back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+Z95 = 1.959963984540054
+"""The 97.5 % point of the standard normal law."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Score(float):
+    """One metric's value with what is needed to judge it. It is a float and calculates as one.
+
+    Attributes:
+        value: The estimate, never rounded or clipped.
+        interval: Low and high end of a 95 % interval, or None where it was not asked for or
+            cannot be had. It speaks of the estimator's expectation at these sample sizes.
+        null: The value to expect when the fakes follow the law of the reals, where it is known.
+        n_real: Number of real samples, 0 where the metric reads none.
+        n_fake: Number of fake samples.
+        floor: The least value the true quantity can take; `str` shows nothing below it, while
+            `value` keeps what the estimate gave.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    null: float | None = None
+    n_real: int = 0
+    n_fake: int = 0
+    floor: float = -math.inf
+
+    def __new__(cls, *, value: float, **_rest: object) -> Self:
+        return super().__new__(cls, value)
+
+    def __str__(self) -> str:
+        text = f"{max(self.value, self.floor):.6g}"
+        if self.interval is None:
+            return text
+        low, high = (max(end, self.floor) for end in self.interval)
+        return f"{text} [{low:.6g}, {high:.6g}]"
+
+
+def around(value: float, variance: float) -> tuple[float, float]:
+    """The 95 % normal interval `value` ± 1.96 √`variance`."""
+    half = Z95 * math.sqrt(max(variance, 0.0))
+    return value - half, value + half
+
+
+def wilson(share: float, count: float) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927).
+
+    Args:
+        share: Observed proportion in [0, 1].
+        count: Number of independent trials behind it; an effective number may be fractional.
+    """
+    z = Z95 * Z95 / count
+    middle = (share + z / 2) / (1 + z)
+    half = math.sqrt(share * (1 - share) * z + z * z / 4) / (1 + z)
+    # At shares of 0 and 1 one end is the share itself: keep round-off from passing it.
+    return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
+
+
+def student(freedom: int) -> float:
+    """The 97.5 % point of Student's law (Cornish-Fisher series, Abramowitz & Stegun 26.7.5).
+
+    Args:
+        freedom: Degrees of freedom, at least 1; the series is good to 2 % from 3 on, and the
+            exact values stand in for 1 and 2.
+    """
+    if freedom <= 2:
+        return (12.706204736432095, 4.302652729911275)[freedom - 1]
+    z = Z95
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))

@@ -1,0 +1,221 @@
+"""Metrics on pixels: spectra, structural similarity, path length and equivariance."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import convolve2d
+
+from zerosum.errors import UserError
+from zerosum.metrics import (
+    ms_ssim,
+    ms_ssim_variety,
+    perceptual_path_length,
+    radial_spectrum,
+    rotation_equivariance,
+    translation_equivariance,
+)
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_white_noise_is_flat():
+    noise = 3 * torch.randn(300, 2, 16, 16, generator=rng())
+    found = radial_spectrum(noise, subtract_mean=False)
+    torch.testing.assert_close(found.power, torch.full((9,), 9.0).double(), rtol=0.15, atol=0)
+    assert bool(((found.low < 9.6) & (found.high > 8.4)).all())
+    torch.testing.assert_close(found.frequency, torch.arange(9).double() / 16)
+    assert radial_spectrum(noise).power[0] == pytest.approx(0, abs=1e-20)
+
+
+@pytest.mark.parametrize("cycles", [1, 5, 8])
+@pytest.mark.parametrize("upright", [True, False])
+def test_a_wave_falls_in_its_ring(cycles, upright):
+    wave = torch.cos(2 * math.pi * cycles * torch.arange(16) / 16)
+    image = wave.expand(16, 16) if upright else wave[:, None].expand(16, 16)
+    power = radial_spectrum(image.expand(2, 1, 16, 16)).power
+    assert int(power.argmax()) == cycles
+    assert float(power.sum() - power[cycles]) < 1e-10
+
+
+def test_rings_hold_all_the_power_there_is():
+    """Parseval: with every corner empty, ring sums give the image's energy."""
+    image = torch.randn(2, 1, 1, 16, generator=rng()).expand(2, 1, 16, 16).double()
+    found = radial_spectrum(image, subtract_mean=False)
+    fy, fx = np.meshgrid(np.fft.fftfreq(16), np.fft.fftfreq(16), indexing="ij")
+    ring = np.floor(np.hypot(fy, fx) * 16 + 0.5).astype(int)
+    sizes = np.array([(ring == r).sum() for r in range(9)])
+    energy = float(image.square().sum()) / 2
+    assert float(found.power @ torch.tensor(sizes).double()) == pytest.approx(energy)
+
+
+def naive_ms_ssim(x, y, scales, peak):
+    grid = np.arange(11) - 5
+    window = np.exp(-(grid[:, None] ** 2 + grid**2) / (2 * 1.5**2))
+    window /= window.sum()
+
+    def blur(image):
+        return convolve2d(image, window, mode="valid")
+
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])[:scales]
+    weights /= weights.sum()
+    c1, c2, result = (0.01 * peak) ** 2, (0.03 * peak) ** 2, 1.0
+    for scale in range(scales):
+        mx, my = blur(x), blur(y)
+        vx, vy, cov = blur(x * x) - mx**2, blur(y * y) - my**2, blur(x * y) - mx * my
+        part = (2 * cov + c2) / (vx + vy + c2)
+        if scale == scales - 1:
+            part = part * (2 * mx * my + c1) / (mx**2 + my**2 + c1)
+        result *= max(part.mean(), 0) ** weights[scale]
+        half = x.shape[0] // 2
+        x, y = (a.reshape(half, 2, half, 2).mean((1, 3)) for a in (x, y))
+    return result
+
+
+@pytest.mark.parametrize("scales", [1, 3])
+def test_ms_ssim_against_the_definition(scales):
+    x = torch.rand(3, 1, 48, 48, generator=rng()).double()
+    y = (x + 0.2 * torch.randn(3, 1, 48, 48, generator=rng(1))).clamp(0, 1)
+    found = ms_ssim(x, y, peak=1.0, scales=scales)
+    for i in range(3):
+        expected = naive_ms_ssim(x[i, 0].numpy(), y[i, 0].numpy(), scales, 1.0)
+        assert float(found[i]) == pytest.approx(expected, rel=1e-9)
+
+
+def test_ms_ssim_limits():
+    x = torch.rand(2, 3, 176, 176, generator=rng())
+    torch.testing.assert_close(ms_ssim(x, x, peak=1.0), torch.ones(2).double())
+    assert float(ms_ssim(x, 1 - x, peak=1.0).max()) == 0
+    twice = ms_ssim(2 * x, 2 * x.flip(0), peak=2.0)
+    torch.testing.assert_close(twice, ms_ssim(x, x.flip(0), peak=1.0))
+    with pytest.raises(UserError, match="lower scales"):
+        ms_ssim(x[..., :32, :32], x[..., :32, :32], peak=1.0)
+    with pytest.raises(UserError, match="as many"):
+        ms_ssim(x, x[:1], peak=1.0)
+
+
+def test_variety():
+    same = torch.rand(1, 1, 24, 24, generator=rng()).repeat(5, 1, 1, 1)
+    assert ms_ssim_variety(fake=same, peak=1.0, scales=1).value == pytest.approx(1)
+    varied = ms_ssim_variety(fake=torch.rand(5, 1, 24, 24, generator=rng()), peak=1.0, scales=1)
+    assert varied.value < 0.2
+    # All ordered pairs of five images, by hand.
+    images = torch.rand(5, 1, 24, 24, generator=rng())
+    pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+    i, j = (torch.tensor(side) for side in zip(*pairs))
+    mean = float(ms_ssim(images[i], images[j], peak=1.0, scales=1).mean())
+    assert varied.value == pytest.approx(mean, abs=0.01)
+
+
+@pytest.mark.parametrize("epsilon", [1e-1, 1e-4])
+@pytest.mark.parametrize("whole_path", [True, False])
+def test_path_length_of_a_linear_generator(epsilon, whole_path):
+    """E ‖A (w₁ − w₀)‖², whatever the step."""
+    a = torch.randn(6, 20, generator=rng()).double()
+    starts, ends = torch.randn(2, 300, 6, generator=rng(1)).double()
+    found = perceptual_path_length(
+        lambda w: w @ a,
+        lambda x, y: (x - y).square().sum(1),
+        starts=starts,
+        ends=ends,
+        epsilon=epsilon,
+        whole_path=whole_path,
+        trim=0.0,
+    )
+    lengths = ((ends - starts) @ a).square().sum(1)
+    assert found.value == pytest.approx(float(lengths.mean()), rel=1e-6)
+    half = 1.96 * float(lengths.std()) / 300**0.5
+    assert found.interval == pytest.approx((found.value - half, found.value + half), rel=1e-3)
+
+
+def test_path_length_trims_both_ends():
+    ends = torch.arange(1.0, 101.0).double().sqrt()[:, None]
+    found = perceptual_path_length(
+        lambda w: w, lambda x, y: (x - y).square().sum(1), starts=0 * ends, ends=ends, trim=0.1
+    )
+    assert found.value == pytest.approx(np.arange(11, 91).mean(), rel=1e-6)
+
+
+def roller(noise=0.0):
+    """A generator that moves stored images by whole pixels, exact but for added noise."""
+    images = torch.rand(8, 2, 16, 16, generator=rng()) * 2 - 1
+    source = rng(1)
+
+    def render(latents, matrices):
+        moved = []
+        for code, matrix in zip(latents, matrices):
+            dx, dy = (round(float(step) * 8) for step in matrix[:2, 2])
+            moved.append(images[int(code[0])].roll((dy, dx), (1, 2)))
+        batch = torch.stack(moved)
+        if noise and not torch.equal(matrices, torch.eye(3).expand_as(matrices)):
+            batch = batch + noise * torch.randn(batch.shape, generator=source)
+        return batch
+
+    return render
+
+
+def test_translation_equivariance():
+    latents = torch.arange(8.0)[:, None]
+    assert translation_equivariance(roller(), latents).value == math.inf
+    found = translation_equivariance(roller(0.1), latents, batch=3)
+    expected = 20 * math.log10(2) + 20
+    assert found.value == pytest.approx(expected, abs=0.4)
+    assert found.interval[0] < expected < found.interval[1]
+
+
+def test_translation_ignores_what_comes_from_outside():
+    """A scene that goes on beyond the frame moves perfectly; its rolled image does not."""
+
+    def scene(latents, matrices):
+        pixels = torch.arange(32)
+        steps = (matrices[:, :2, 2] * 16).round().long()
+        x = (pixels - steps[:, 0:1] + 100)[:, None, :].expand(-1, 32, -1)
+        y = (pixels - steps[:, 1:2] + 100)[:, :, None].expand(-1, -1, 32)
+        return torch.sin(x * 12.9898 + y * 78.233)[:, None]
+
+    assert translation_equivariance(scene, torch.zeros(6, 1)).value == math.inf
+
+
+def test_rotation_equivariance():
+    axis = (torch.arange(64) + 0.5) / 32 - 1
+
+    def blob(latents, matrices):
+        centre = matrices @ torch.tensor([0.3, 0.1, 1.0])
+        dx, dy = (axis - centre[:, i : i + 1] for i in (0, 1))
+        return torch.exp(-(dx[:, None, :] ** 2 + dy[:, :, None] ** 2) / 0.02)[:, None]
+
+    right = rotation_equivariance(blob, torch.zeros(12, 1))
+    wrong = rotation_equivariance(lambda z, m: blob(z, m.mT), torch.zeros(12, 1))
+    assert right.value > 55
+    assert wrong.value < 30
+
+
+def test_rotation_ignores_what_comes_from_outside():
+    """A smooth scene that goes on beyond the frame: only the inscribed disc is comparable."""
+    axis = (torch.arange(32) + 0.5) / 16 - 1
+    place = torch.stack([axis.expand(32, 32), axis[:, None].expand(32, 32)], -1)
+
+    def scene(latents, matrices):
+        # What shows at a place is the scene at the place turned back.
+        source = torch.einsum("hwi,bij->bhwj", place, matrices[:, :2, :2])
+        return (2 + torch.sin(2 * source[..., 0]) * torch.cos(3 * source[..., 1]))[:, None]
+
+    assert rotation_equivariance(scene, torch.zeros(8, 1)).value > 45
+
+
+def test_errors():
+    with pytest.raises(UserError, match="reshape it to"):
+        radial_spectrum(torch.zeros(3, 4))
+    with pytest.raises(UserError, match="as many"):
+        perceptual_path_length(
+            lambda w: w, lambda x, y: x, starts=torch.zeros(3, 2), ends=torch.zeros(4, 2)
+        )
+    with pytest.raises(UserError, match="reach"):
+        translation_equivariance(roller(), torch.zeros(3, 1), reach=2.0)
+    with pytest.raises(UserError, match="square"):
+        rotation_equivariance(lambda z, m: torch.zeros(len(z), 1, 4, 6), torch.zeros(3, 1))
