@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class UserError(Exception):
-    """Wrong input, with its cure. The command line prints it in one line and exits with status 2."""
+    """Wrong input, with its cure. The command line prints one line and exits with status 2."""
 
 
 def require(module: str, extra: str) -> ModuleType:

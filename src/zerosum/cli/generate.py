@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -66,7 +66,7 @@ def _write(samples: Mapping[str, Tensor], out: Path) -> None:
     from zerosum.core.sheets import draw_sheet
     from zerosum.errors import UserError
 
-    labels = {"labels": samples["label"].numpy()} if "label" in samples else {}
+    labels: dict[str, Any] = {"labels": samples["label"].numpy()} if "label" in samples else {}
     if out.suffix == ".npz":
         if "image" in samples:
             arrays = {"images": to_array(samples["image"])}

@@ -30,8 +30,8 @@ for command in (
 ):
     app.command(command.__name__.removesuffix("_systems"))(command)
 
-# typer carries its own copy of click since 0.20; this is the same class in either case.
-ClickException = typer.BadParameter.__mro__[2]
+# Newer typer carries its own copy of click; this is the base of its errors in either case.
+ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
     except ClickException as error:
         if debug:
             raise
-        complain(f"{getattr(error, 'message', error)} (see zerosum --help)")
+        complain(f"{error} (see zerosum --help)")
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -88,7 +88,7 @@ def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | No
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         raise UserError(f"two systems named: {', '.join(names)}; overrides are PATH=VALUE")
-    changes = dict(parse(word) for word in words if "=" in word)
+    changes: dict[str, Any] = dict(parse(word) for word in words if "=" in word)
     if names:
         recipe = find(names[0], module)
     elif module is not None:

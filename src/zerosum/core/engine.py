@@ -49,7 +49,11 @@ def play_step(
                 batch = next(batches)
             else:
                 batch = shared = next(batches) if shared is None else shared
-            log |= _play(game, turn, players, batch, optimizers, runtime, clip or {})
+            move = _play(game, turn, players, batch, optimizers, runtime, clip or {})
+            for name, value in move.items():
+                # A good move must not hide that an earlier one of the same player was skipped.
+                hides = name in log and name.endswith("/skipped")
+                log[name] = torch.maximum(log[name], value) if hides else value
     for parameter in _parameters(chain.from_iterable(players.values())):
         parameter.requires_grad_(True)
     runtime.synchronise_buffers(game)

@@ -119,13 +119,21 @@ class Runtime:
         ]
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Average gradients over the ranks in one flat message; missing ones count as zero."""
+        """Average gradients over the ranks in one flat message.
+
+        A gradient that is missing on some ranks counts as zero there. One that is missing on all
+        stays missing, so that Adam lets its parameter rest, as it does in one process.
+        """
         if self.world == 1:
             return
+        found = torch.tensor([p.grad is not None for p in parameters], device=self.device).float()
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        self._average_flat([p.grad for p in parameters if p.grad is not None])
+        self._average_flat([found, *(p.grad for p in parameters if p.grad is not None)])
+        for parameter, share in zip(parameters, found.tolist(), strict=True):
+            if not share:
+                parameter.grad = None
 
     def synchronise_buffers(self, module: nn.Module) -> None:
         """Average floating-point buffers, such as running statistics, over the ranks."""
