@@ -1,7 +1,8 @@
 """Fail when the environment holds a package that has no place in it.
 
-torchvision and torchaudio do not load beside a CPU build of torch, and asking for them swaps torch for a
-CUDA build of several GB. A dependency that brings one of them in should be noticed on the day it does.
+torchvision and torchaudio do not load beside a CPU build of torch, and asking for them swaps
+torch for a CUDA build of several GB. A dependency that brings one of them in should be noticed
+on the day it does.
 """
 
 import sys

@@ -14,16 +14,21 @@ def check(
 
     Example: zerosum check dcgan
     """
+    from importlib.util import find_spec
     from pathlib import Path
 
     from zerosum.core.check import check_game
     from zerosum.core.registry import modules, system
 
+    file = Path(model if model.endswith(".py") else f"{model}.py")
     if model in modules():
         found = system(model)
+    elif file.exists():
+        found = system(file.stem, str(file))
+    elif "." in model or "/" in model or find_spec(model) is not None:
+        found = system(file.stem, model)
     else:
-        file = Path(model if model.endswith(".py") else f"{model}.py")
-        found = system(file.stem, str(file) if file.exists() else model)
+        found = system(model)  # which is unknown: the refusal names the nearest ones
     failures = 0
     for finding in check_game(found):
         failures += finding.problem is not None

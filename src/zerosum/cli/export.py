@@ -26,6 +26,11 @@ def export(
     from zerosum.core.run import RunFolder, read_run
 
     game, recipe, _ = read_run(run, module)
+    if onnx:
+        # Before anything is written, so that the same command works once the cause is mended.
+        from zerosum.core.onnx import tools
+
+        tools(game)
     files = exporting.write(game, recipe, to, RunFolder(run).scores)
     for file in files:
         print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")

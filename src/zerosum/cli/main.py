@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Protocol, cast
 
 import typer
 
@@ -34,12 +35,18 @@ for command in (
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 
+class Complaint(Protocol):
+    """What click's errors can do: name the option that is wrong."""
+
+    def format_message(self) -> str: ...
+
+
 def main() -> None:
     """Run the command line. Wrong input ends with one line on stderr and status 2."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        status = app(arguments, prog_name="zerosum", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="zerosum", standalone_mode=False)
     except UserError as error:
         if debug:
             raise
@@ -48,7 +55,7 @@ def main() -> None:
     except ClickException as error:
         if debug:
             raise
-        complain(f"{error} (see zerosum --help)")
+        complain(f"{cast(Complaint, error).format_message()} (see zerosum --help)")
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
@@ -56,6 +63,15 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except OSError as error:
+        if debug:
+            raise
+        complain(
+            f"cannot use {error.filename}: {error.strerror}; name a place you may write to"
+            if error.filename
+            else f"the system refused: {error}"
+        )
+        status = 2
     except Exception as error:
         if debug:
             raise

@@ -56,7 +56,7 @@ def train(
     recipe = _recipe(what or [], data, skip_bad, module)
     folder = out or Path("runs") / "-".join(filter(None, (recipe.system, recipe.preset)))
     if dry_run:
-        _explain(recipe, folder, device)
+        _explain(recipe, folder, device, module)
         return
 
     from zerosum.core.recorder import Logger, TensorBoard
@@ -106,7 +106,7 @@ def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | No
     return recipe.override(changes)
 
 
-def _explain(recipe: Recipe, folder: Path, device: str) -> None:
+def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> None:
     """Print the resolved recipe, parameter counts, memory and files of a run."""
     from zerosum.core.prepare import needs, prepare
     from zerosum.core.run import RunFolder
@@ -116,7 +116,7 @@ def _explain(recipe: Recipe, folder: Path, device: str) -> None:
     runtime = Runtime.start(device, train.precision, train.batch_per_device)
     split, resolved = prepare(recipe, runtime)
     RunFolder(folder).check(resolved)
-    need = needs(resolved, split, runtime)
+    need = needs(resolved, split, runtime, module)
     steps = -(-train.images // train.batch)
     print(resolved.to_json())
     for player, count in need.parameters.items():
@@ -144,7 +144,7 @@ def _report(folder: Path, module: str | None) -> None:
         last = scored[-1]
         for name, value in last["scores"].items():
             reference = last["reference"][name]
-            print(f"{name:<18}{value:>9.3f}   (two halves of the real: {reference:.3f})")
+            print(f"{name:<18}{value:>9.3f}   ({last['reference_note']}: {reference:.3f})")
     here, own = shlex.quote(str(folder)), f" --module {shlex.quote(module)}" if module else ""
     print(
         f"pictures   {folder / 'samples.png'}, {folder / 'curves.png'}, {folder / 'progress.gif'}"

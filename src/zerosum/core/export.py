@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zerosum.core.checkpoint import save_tensors
 from zerosum.core.ema import generator_state
-from zerosum.core.files import atomic, write_text
+from zerosum.core.files import atomic, disk_errors, write_text
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
@@ -46,7 +46,8 @@ def write(
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty: name a new folder with --to")
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder.parent, "nothing was written"):
+        folder.mkdir(parents=True, exist_ok=True)
     kept = generator_state(game)
     rest = {n: t for n, t in game.state_dict().items() if n not in kept and isinstance(t, Tensor)}
     config = {
@@ -160,5 +161,5 @@ def _score_table(scored: list[dict[str, Any]]) -> str:
         f"| {name} | {value:.4g} | {last['reference'][name]:.4g} |"
         for name, value in last["scores"].items()
     )
-    head = "| score | generated | two halves of the real |\n|---|---|---|"
+    head = f"| score | generated | {last['reference_note']} |\n|---|---|---|"
     return f"{head}\n{rows}\n\nProtocol: {protocol}; after {last['seen']:,} images."

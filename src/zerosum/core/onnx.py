@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,19 @@ class Sampler(nn.Module):
         return samples["image"] if "image" in samples else next(iter(samples.values()))
 
 
+def tools(game: Game) -> tuple[LatentGame, ModuleType]:
+    """The game as one that can be written, and onnxruntime.
+
+    Raises:
+        UserError: The game has no latent code, or onnx is not installed.
+    """
+    if not isinstance(game, LatentGame):
+        raise UserError("only generators of a latent code can be written as ONNX")
+    require("onnx", "export")
+    require("onnxscript", "export")
+    return game, require("onnxruntime", "export")
+
+
 @torch.no_grad()
 def write(game: Game, path: Path) -> float:
     """Write a generator as ONNX and compare it with torch at two batch sizes.
@@ -38,11 +53,7 @@ def write(game: Game, path: Path) -> float:
     Raises:
         UserError: The game has no latent code, onnx is not installed, or the outputs differ.
     """
-    if not isinstance(game, LatentGame):
-        raise UserError("only generators of a latent code can be written as ONNX")
-    require("onnx", "export")
-    require("onnxscript", "export")
-    runtime = require("onnxruntime", "export")
+    game, runtime = tools(game)
     game = game.cpu().eval()
     sampler = Sampler(game).eval()
     # Two samples, because a batch of one would be taken for a constant.
@@ -50,7 +61,8 @@ def write(game: Game, path: Path) -> float:
     batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision aloud
     dynamic = {"z": {0: batch}, "conditions": {name: {0: batch} for name in game.conditions}}
-    with atomic(path) as partial:
+    with atomic(path) as partial, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about its insides
         program = torch.onnx.export(
             sampler,
             (z,),

@@ -43,28 +43,56 @@ def _replace(node: Any, names: list[str], value: Any, path: str) -> Any:
     if isinstance(node, dict):
         if name not in node:
             raise _unknown(path, before, list(node))
-        return node | {name: _replace(node[name], rest, value, path)}
+        if rest:
+            return node | {name: _replace(node[name], rest, value, path)}
+        return node | {name: _group(node[name], value, path)}
     if not isinstance(node, BaseModel):
         raise UserError(f"'{before.rstrip('.')}' is a single value, so '{path}' does not exist")
     fields = type(node).model_fields
     if name not in fields or (before == "" and name in ("system", "preset", "facts")):
         raise _unknown(path, before, list(fields))
-    if rest:
-        return node.model_copy(update={name: _replace(getattr(node, name), rest, value, path)})
-    return _set(node, name, value, path)
+    if not rest:
+        return _set(node, name, _readings(value), value, path)
+    child = getattr(node, name)
+    if isinstance(child, dict) and len(rest) == 1 and rest[0] in child:
+        # A whole entry, such as optim.generator: only the field that holds it knows its type.
+        entries = [child | {rest[0]: reading} for reading in _readings(value)]
+        return _set(node, name, entries, value, path)
+    return node.model_copy(update={name: _replace(child, rest, value, path)})
 
 
-def _set(node: BaseModel, name: str, value: Any, path: str) -> BaseModel:
-    """A part with one field replaced, validated."""
+def _set(node: BaseModel, name: str, candidates: list[Any], value: Any, path: str) -> BaseModel:
+    """A part with one field replaced by the first candidate that is valid."""
     kept = {field: getattr(node, field) for field in type(node).model_fields}
     failure: ValidationError | None = None
-    for candidate in _readings(value):
+    for candidate in candidates:
         try:
             return type(node).model_validate(kept | {name: candidate})
         except ValidationError as error:
             failure = failure or error
     assert failure is not None
-    raise UserError(f"{path}={_shown(value)}: {read_error(failure, name)}")
+    if path == name and isinstance(kept[name], BaseModel | dict):
+        raise _no_group(path, value, kept[name])
+    message = read_error(failure, name)
+    begun = f"{path}={_shown(value)}"
+    raise UserError(message if message.startswith(begun) else f"{begun}: {message}")
+
+
+def _group(part: BaseModel, value: Any, path: str) -> BaseModel:
+    """A whole group of settings, such as one player's optimizer, from a mapping."""
+    for candidate in _readings(value):
+        try:
+            return type(part).model_validate(candidate)
+        except ValidationError as error:
+            if isinstance(candidate, dict):
+                raise UserError(f"{path}: {read_error(error)}") from error
+    raise _no_group(path, value, part)
+
+
+def _no_group(path: str, value: Any, part: BaseModel | dict[str, Any]) -> UserError:
+    known = list(part) if isinstance(part, dict) else list(type(part).model_fields)
+    listed = ", ".join(f"{path}.{name}" for name in known[:4])
+    return UserError(f"{path}={_shown(value)}: '{path}' is a group of settings: {listed}, ...")
 
 
 def _readings(value: Any) -> list[Any]:
@@ -86,10 +114,13 @@ def _readings(value: Any) -> list[Any]:
 def read_error(error: ValidationError, name: str = "") -> str:
     """The first complaint of pydantic in one line."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if str(part) != name)
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if first["type"].endswith(("_type", "_parsing", "literal_error", "_from_float")):
-        message = "expected " + message.replace(", unable to parse string as an integer", "")
+    # A type's name in the path is pydantic's word for one alternative of a union.
+    hidden = (name, "float", "int", "bool", "str")
+    where = ".".join(str(part) for part in first["loc"] if str(part) not in hidden)
+    message = first["msg"].removeprefix("Value error, ").split(", unable to ")[0]
+    wrong_type = first["type"].endswith(("_type", "_parsing", "literal_error", "_from_float"))
+    verb = "expected" if wrong_type else "must be"
+    message = message.replace("Input should be", verb, 1)
     return f"{where}: {message}" if where else message
 
 

@@ -17,8 +17,15 @@ from zerosum.data.source import Source, Split, finish
 from zerosum.errors import UserError
 
 
-def prepare(recipe: Recipe, runtime: Runtime) -> tuple[Split, Recipe]:
+def prepare(
+    recipe: Recipe, runtime: Runtime, on_progress: Callable[[int, int], None] | None = None
+) -> tuple[Split, Recipe]:
     """Open the data and resolve the recipe against them.
+
+    Args:
+        recipe: What is to be trained.
+        runtime: Where.
+        on_progress: Called now and then with images read and images in all.
 
     Returns:
         The data and the recipe with the model fitted to them.
@@ -32,7 +39,7 @@ def prepare(recipe: Recipe, runtime: Runtime) -> tuple[Split, Recipe]:
             f"train.batch={recipe.train.batch} cannot be shared by {runtime.world} processes: "
             f"set train.batch={runtime.world * max(1, recipe.train.batch // runtime.world)}"
         )
-    split = _first_then_others(recipe.data.open, runtime)
+    split = _first_then_others(lambda: recipe.data.open(on_progress), runtime)
     train = split.train
     spec = DataSpec(train.shapes, len(train.classes))
     facts: dict[str, str | int] = {"data": train.name, "held_out": split.heldout_note}
@@ -78,12 +85,12 @@ class Needs:
         return self.weights + self.activations + self.images
 
 
-def needs(recipe: Recipe, split: Split, runtime: Runtime) -> Needs:
+def needs(recipe: Recipe, split: Split, runtime: Runtime, module: str | None = None) -> Needs:
     """Estimate the memory of a resolved recipe by running its losses on two and four samples.
 
     What autograd saves grows linearly with the batch, so two points give the line.
     """
-    game = system(recipe.system).game(recipe.model).to(runtime.device)
+    game = system(recipe.system, module).game(recipe.model).to(runtime.device)
     counts = {
         name: sum(p.numel() for module in modules for p in module.parameters())
         for name, modules in game.players().items()

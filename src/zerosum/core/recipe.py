@@ -146,6 +146,8 @@ class Recipe(Part):
             return cls.model_validate({**tree, "model": model})
         except ValidationError as error:
             raise UserError(f"this recipe cannot be read: {read_error(error)}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"this recipe cannot be read: {error}") from error
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Dotted paths at which two recipes differ, with both values."""

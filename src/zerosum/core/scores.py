@@ -89,6 +89,7 @@ class Judge:
         return {
             "scores": _compare(self.real, fake, self.field),
             "reference": dict(self.reference),
+            "reference_note": f"two halves of the real, {len(self.real) // 2} each",
             "protocol": {
                 "features": FIELDS[self.field],
                 "real": f"{len(self.real)} of the training part",

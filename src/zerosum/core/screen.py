@@ -44,6 +44,18 @@ class Screen:
         self._task = self._bar.add_task("training", total=self.total, completed=seen, rate="")
         self._bar.start()
 
+    def reading(self, done: int, count: int) -> None:
+        """Show how far the data are read; for `open` of data."""
+        now = time.monotonic()
+        if now - self._spoken >= min(self.pause, 3.0):
+            self._spoken = now
+            self.note(f"reading images: {done:,}/{count:,}")
+
+    def note(self, line: str) -> None:
+        """One line for information, unless the screen is quiet."""
+        if not self.quiet:
+            self.say(line)
+
     def advance(self, seen: int) -> None:
         """Show the clock. Cheap enough for every step."""
         now = time.monotonic()

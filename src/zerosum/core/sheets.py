@@ -40,7 +40,7 @@ def draw_sheet(
         columns: Images in a row.
     """
     if "image" in samples:
-        picture = grid(samples["image"], columns, side=_side(samples["image"], columns))
+        picture = grid(samples["image"], columns, side=_side(samples["image"], columns), gap=4)
         with atomic(path) as partial:
             picture.save(partial)
         return
@@ -80,9 +80,8 @@ def draw_curves(log: Path, scores: Path, path: Path) -> None:
     for axis, kind in zip(axes[len(panels) :], kinds, strict=False):
         points = [(row["seen"], row["scores"][kind]) for row in scored if kind in row["scores"]]
         axis.plot(*zip(*points, strict=True), marker="o", color=FAKE, label="generated")
-        reference = scored[-1].get("reference", {}).get(kind)
-        if reference is not None:
-            axis.axhline(reference, color=REAL, linestyle="--", label="two halves of the real")
+        note, reference = scored[-1]["reference_note"], scored[-1]["reference"][kind]
+        axis.axhline(reference, color=REAL, linestyle="--", label=note)
         _dress(axis, kind, legend=True)
     for axis in axes[count:]:
         axis.set_visible(False)

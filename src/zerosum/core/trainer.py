@@ -85,8 +85,10 @@ class Trainer:
         self.first = runtime.first
         self.screen.quiet = self.screen.quiet or not runtime.first
         try:
-            split, recipe = prepare(self.asked, runtime)
+            split, recipe = prepare(self.asked, runtime, self.screen.reading)
             self._claim(recipe, runtime)
+            for line in _notes(split):
+                self.screen.note(line)
             with self._signals():
                 return self._train(recipe, split, runtime)
         finally:
@@ -309,6 +311,14 @@ class Trainer:
     def _asked_to_stop(self, runtime: Runtime) -> int:
         """The signal that came on any rank, else 0."""
         return max(runtime.gather(self._signal)) if runtime.world > 1 else self._signal
+
+
+def _notes(split: Split) -> list[str]:
+    """What the user should know of how the data were read."""
+    skipped = split.train.skipped
+    named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+    left_out = [f"{len(skipped)} unreadable images left out: {named}"] if skipped else []
+    return [*split.train.notes, *left_out]
 
 
 def _due(every: int, now: Progress, batch: int) -> bool:

@@ -130,7 +130,10 @@ class Generator:
             if name not in self.game.conditions:
                 takes = ", ".join(self.game.conditions) or "no condition"
                 raise UserError(f"{self.recipe.system} takes {takes}, not '{name}'")
-            tensor = torch.as_tensor(value).flatten()
+            try:
+                tensor = torch.as_tensor(value).flatten()
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
             if len(tensor) not in (1, n):
                 raise UserError(f"{len(tensor)} values of '{name}' for {n} samples: give 1 or {n}")
             classes = int(self.recipe.facts.get("classes", 0))
@@ -158,7 +161,7 @@ def slerp(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
     cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
     angle = torch.arccos(cosine.clamp(-1, 1))
     t = shares[:, None]
-    if angle < 1e-4:
+    if torch.sin(angle) < 1e-4:  # parallel, or opposite as codes of one number are
         mixed = (1 - t) * a + t * b
     else:
         mixed = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)

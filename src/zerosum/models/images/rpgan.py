@@ -11,7 +11,7 @@ residual backbone; real samples are shared by both turns of a step.
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,9 @@ from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
 
 
-def features(width: int, levels: int, most: int = 8) -> list[int]:
-    """Feature maps per level, from the smallest grid to the full size."""
-    return [width * min(2**i, most) for i in reversed(range(levels + 1))]
+def pyramid(width: int, levels: int, most: int = 8) -> list[int]:
+    """Feature maps of each level, from the largest grid to the smallest."""
+    return [width * min(2**i, most) for i in range(levels)]
 
 
 class Generator(nn.Sequential):
@@ -37,15 +37,18 @@ class Generator(nn.Sequential):
 
     def __init__(self, latent: int, width: int, channels: int, size: tuple[int, int]) -> None:
         grid, levels = doublings(size)
-        wide = features(width, levels)
+        maps = pyramid(width, levels)[::-1]
+        start = 2 * maps[0]
         layers: list[nn.Module] = [
-            nn.Linear(latent, wide[0] * grid[0] * grid[1]),
-            nn.Unflatten(1, (wide[0], *grid)),
+            nn.Linear(latent, start * grid[0] * grid[1]),
+            nn.Unflatten(1, (start, *grid)),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(start, maps[0], 3, 1, 1),
             nn.LeakyReLU(0.2),
         ]
-        for before, after in itertools.pairwise(wide):
+        for before, after in pairwise(maps):
             layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, nn.Conv2d(wide[-1], channels, 3, 1, 1), nn.Tanh())
+        super().__init__(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
 
 
 class Discriminator(nn.Sequential):
@@ -53,12 +56,13 @@ class Discriminator(nn.Sequential):
 
     def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
         grid, levels = doublings(size)
-        wide = features(width, levels)[::-1]
-        layers: list[nn.Module] = [nn.Conv2d(channels, wide[0], 3, 1, 1), nn.LeakyReLU(0.2)]
-        for before, after in itertools.pairwise(wide):
+        maps = pyramid(width, levels)
+        layers: list[nn.Module] = []
+        for before, after in pairwise([channels, *maps]):
             layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        flat = wide[-1] * grid[0] * grid[1]
-        super().__init__(*layers, nn.Flatten(), nn.Linear(flat, 1), nn.Flatten(0))
+        end = 2 * maps[-1]
+        layers += [nn.Conv2d(maps[-1], end, 3, 1, 1), nn.LeakyReLU(0.2), nn.Flatten()]
+        super().__init__(*layers, nn.Linear(end * grid[0] * grid[1], 1), nn.Flatten(0))
 
 
 class RpGAN(LatentGame):
@@ -66,7 +70,7 @@ class RpGAN(LatentGame):
         latent: int = 64
         """Numbers in the latent code."""
         width: int = 32
-        """Feature maps at the full size; doubled at each level below, at most 8 times that."""
+        """Feature maps after the first halving; doubled at each level below, up to 8 times."""
         gamma: Number = 1.0
         """Weight of R1 and of R2, each taken times gamma / 2."""
 
@@ -110,7 +114,7 @@ class RpGAN(LatentGame):
         return {"adversarial": self.objective.generator(fake_logits, self.discriminator(real))}
 
 
-ADAM = Optim(lr=3e-4, betas=(0.5, 0.99))
+ADAM = Optim(lr=6e-4, betas=(0.5, 0.99))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PRESETS = {
