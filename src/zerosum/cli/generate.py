@@ -19,7 +19,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
     labels: Annotated[
         str | None,
-        typer.Option(help="Classes such as 3 or 0,1,2 (repeated in order), for labelled models."),
+        typer.Option(help="Classes by number or name, such as 3 or 0,1,2, repeated in order."),
     ] = None,
     out: Annotated[
         Path,
@@ -40,20 +40,25 @@ def generate(
     if out.suffix not in ("", ".png", ".npz"):
         raise UserError(f"{out} is of no known kind: name a folder, a .png or a .npz file")
     generator = Generator.load(run, device=device, module=module)
-    condition = {} if labels is None else {"label": _labels(labels, n)}
+    condition = {} if labels is None else {"label": _labels(labels, n, generator.class_names)}
     samples = generator.draw(n, seed=seed, **condition)
     _write(samples, out)
     print(f"{n} samples written to {out}")
 
 
-def _labels(text: str, n: int) -> list[int]:
-    """n labels of a text such as `0,1,2`, repeated in order."""
-    from zerosum.errors import UserError
+def _labels(text: str, n: int, names: list[str]) -> list[int]:
+    """n labels of a text such as `0,1,2` or `trouser,bag`, repeated in order."""
+    from zerosum.errors import UserError, nearest
 
-    try:
-        values = [int(word) for word in text.split(",")]
-    except ValueError as error:
-        raise UserError(f"--labels {text}: write class numbers such as 3 or 0,1,2") from error
+    values: list[int] = []
+    for word in (word.strip() for word in text.split(",")):
+        if word.lstrip("-").isdecimal():
+            values.append(int(word))
+        elif word in names:
+            values.append(names.index(word))
+        else:
+            hint = nearest(word, names) if names else "write class numbers such as 3 or 0,1,2"
+            raise UserError(f"--labels {text}: there is no class '{word}': {hint}")
     return [values[i % len(values)] for i in range(n)]
 
 

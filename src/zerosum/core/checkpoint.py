@@ -46,35 +46,47 @@ class Snapshot:
 def save(folder: Path, step: int, snapshot: Snapshot, keep: int = 2) -> Path:
     """Write a checkpoint atomically, then drop the oldest beyond `keep`.
 
+    A whole checkpoint of the same step stays as it is: to replace it would mean a moment without
+    it. Checkpoints of later steps go: the run went back beyond them because they are damaged.
+
     Raises:
         UserError: The disk is full or refuses the write; what was there before is intact.
     """
     final = folder / f"step_{step:08d}"
-    partial, aside = folder / f".writing_step_{step:08d}", folder / f".old_step_{step:08d}"
-    with disk_errors(folder, "the checkpoints written before are intact"):
-        try:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            save_tensors(snapshot.game, partial / "game.safetensors")
-            save_tensors(snapshot.ema, partial / "ema.safetensors")
-            torch.save(snapshot.training, partial / "optimizers.pt")
-            digests = {file.name: _digest(file) for file in sorted(partial.iterdir())}
-            state = {"format": FORMAT, **snapshot.state, "digests": digests}
-            (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n")
-            for file in partial.iterdir():
-                flush(file)
-            flush(partial)
-            if final.exists():  # a damaged one, or the same step written before
-                shutil.rmtree(aside, ignore_errors=True)
-                final.rename(aside)
-            partial.rename(final)
-            flush(folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-    for old in [*checkpoints(folder)[:-keep], *folder.glob(".*_step_*")]:
+    if damage(final) is not None:
+        with disk_errors(folder, "the checkpoints written before are intact"):
+            _write(final, snapshot)
+    whole = checkpoints(folder)
+    here = whole.index(final) + 1
+    for old in [*whole[here:], *whole[:here][:-keep], *folder.glob(".*_step_*")]:
         shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+def _write(final: Path, snapshot: Snapshot) -> None:
+    """Write a checkpoint under another name and rename it."""
+    folder = final.parent
+    partial, aside = folder / f".writing_{final.name}", folder / f".old_{final.name}"
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_tensors(snapshot.game, partial / "game.safetensors")
+        save_tensors(snapshot.ema, partial / "ema.safetensors")
+        torch.save(snapshot.training, partial / "optimizers.pt")
+        digests = {file.name: _digest(file) for file in sorted(partial.iterdir())}
+        state = {"format": FORMAT, **snapshot.state, "digests": digests}
+        (partial / "state.json").write_text(json.dumps(state, indent=2) + "\n")
+        for file in partial.iterdir():
+            flush(file)
+        flush(partial)
+        if final.exists():  # a damaged one
+            shutil.rmtree(aside, ignore_errors=True)
+            final.rename(aside)
+        partial.rename(final)
+        flush(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -89,7 +101,7 @@ def latest(folder: Path) -> tuple[Path | None, list[str]]:
         fault = damage(path)
         if fault is None:
             return path, complaints
-        complaints.append(f"checkpoint {path.name} is damaged ({fault}): using the one before it")
+        complaints.append(f"checkpoint {path.name} is damaged ({fault})")
     return None, complaints
 
 

@@ -23,9 +23,7 @@ from zerosum.errors import UserError
 FORMAT = 1
 
 
-def write(
-    game: Game, recipe: Recipe, folder: Path, scores: Path, classes: tuple[str, ...] = ()
-) -> list[Path]:
+def write(game: Game, recipe: Recipe, folder: Path, scores: Path) -> list[Path]:
     """Write a model folder.
 
     Args:
@@ -33,7 +31,6 @@ def write(
         recipe: What it was trained with.
         folder: A new or empty folder.
         scores: `scores.jsonl` of the run; may be missing.
-        classes: Names of the classes, if there are any.
 
     Returns:
         The files written: config.json, model.safetensors (what sampling needs),
@@ -54,7 +51,7 @@ def write(
         "format": FORMAT,
         "system": recipe.system,
         "model": recipe.model.model_dump(mode="json"),
-        "classes": list(classes),
+        "classes": recipe.facts.get("class_names", []),
         "library": f"zerosum {__version__}",
         "recipe": json.loads(recipe.to_json()),
     }
@@ -145,7 +142,9 @@ samples = zerosum.load("PATH OF THIS FOLDER").sample(16, seed=0{label})
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
     facts: dict[str, Any] = {"model": recipe.system, "source": recipe.source}
-    facts |= {key.replace("_", " "): value for key, value in recipe.facts.items()}
+    for key, value in recipe.facts.items():
+        text = ", ".join(value[:20]) if isinstance(value, list) else value
+        facts[key.replace("_", " ")] = text
     facts["images seen"] = f"{recipe.train.images:,}"
     facts["seed"] = recipe.train.seed
     facts["averaged weights"] = f"half-life {recipe.ema.half_life:,.0f} images"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -43,9 +44,7 @@ def _replace(node: Any, names: list[str], value: Any, path: str) -> Any:
     if isinstance(node, dict):
         if name not in node:
             raise _unknown(path, before, list(node))
-        if rest:
-            return node | {name: _replace(node[name], rest, value, path)}
-        return node | {name: _group(node[name], value, path)}
+        return node | {name: _replace(node[name], rest, value, path)}
     if not isinstance(node, BaseModel):
         raise UserError(f"'{before.rstrip('.')}' is a single value, so '{path}' does not exist")
     fields = type(node).model_fields
@@ -71,22 +70,14 @@ def _set(node: BaseModel, name: str, candidates: list[Any], value: Any, path: st
         except ValidationError as error:
             failure = failure or error
     assert failure is not None
-    if path == name and isinstance(kept[name], BaseModel | dict):
-        raise _no_group(path, value, kept[name])
+    last = path.rpartition(".")[2]
+    held = kept[name] if last == name else kept[name][last]  # the field, or one entry of it
+    whole = ("." not in path or last != name) and isinstance(held, BaseModel | dict)
+    if whole and not any(isinstance(reading, Mapping) for reading in _readings(value)):
+        raise _no_group(path, value, held)
     message = read_error(failure, name)
     begun = f"{path}={_shown(value)}"
     raise UserError(message if message.startswith(begun) else f"{begun}: {message}")
-
-
-def _group(part: BaseModel, value: Any, path: str) -> BaseModel:
-    """A whole group of settings, such as one player's optimizer, from a mapping."""
-    for candidate in _readings(value):
-        try:
-            return type(part).model_validate(candidate)
-        except ValidationError as error:
-            if isinstance(candidate, dict):
-                raise UserError(f"{path}: {read_error(error)}") from error
-    raise _no_group(path, value, part)
 
 
 def _no_group(path: str, value: Any, part: BaseModel | dict[str, Any]) -> UserError:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zerosum.core.config import DataSpec
 from zerosum.core.game import Game
-from zerosum.core.recipe import Recipe
+from zerosum.core.recipe import Fact, Recipe
 from zerosum.core.registry import system
 from zerosum.core.runtime import Runtime
 from zerosum.data.source import Source, Split, finish
@@ -42,11 +42,12 @@ def prepare(
     split = _first_then_others(lambda: recipe.data.open(on_progress), runtime)
     train = split.train
     spec = DataSpec(train.shapes, len(train.classes))
-    facts: dict[str, str | int] = {"data": train.name, "held_out": split.heldout_note}
+    facts: dict[str, Fact] = {"data": train.name, "held_out": split.heldout_note}
     if isinstance(train, Source):
         facts["samples"] = len(train)
     if train.classes:
         facts["classes"] = len(train.classes)
+        facts["class_names"] = list(train.classes)
     return split, recipe.matched(spec, facts)
 
 
@@ -58,9 +59,7 @@ def _first_then_others(work: Callable[[], Split], runtime: Runtime) -> Split:
             result = work()
         except UserError as error:
             refusal = str(error)
-    refusal = runtime.share(refusal)
-    if refusal:
-        raise UserError(refusal)
+    runtime.agree(refusal)
     return work() if result is None else result
 
 

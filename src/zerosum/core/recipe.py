@@ -17,6 +17,8 @@ from zerosum.core.overrides import overridden, read_error
 from zerosum.data.config import DataConfig, Images
 from zerosum.errors import UserError
 
+Fact = str | int | list[str]
+
 
 class Averaging(Part):
     """Exponential moving average of the generator's weights."""
@@ -96,7 +98,7 @@ class Recipe(Part):
     """Scores during the run."""
     source: str = "ours"
     """Where the numbers come from: a paper's section, or "ours"."""
-    facts: dict[str, str | int] = Field(default_factory=dict)
+    facts: dict[str, Fact] = Field(default_factory=dict)
     """What was found when the data were opened: counts and the held-out part."""
 
     def override(self, changes: Mapping[str, Any]) -> Recipe:
@@ -109,9 +111,17 @@ class Recipe(Part):
         Raises:
             UserError: A path that does not exist (with the nearest ones) or an ill-typed value.
         """
-        recipe = self
-        for path, value in changes.items():
-            recipe = overridden(recipe, path, value)
+        recipe, waiting = self, dict(changes)
+        while waiting:
+            refusals, before = [], len(waiting)
+            for path, value in list(waiting.items()):
+                try:
+                    recipe = overridden(recipe, path, value)
+                    del waiting[path]
+                except UserError as error:  # it may be right once another change is made
+                    refusals.append(error)
+            if len(refusals) == before:
+                raise refusals[0]
         return recipe
 
     def with_images(self, path: str) -> Recipe:
@@ -120,7 +130,7 @@ class Recipe(Part):
         kept = old.model_dump(exclude={"kind", "path"}) if isinstance(old, Images) else {}
         return self.model_copy(update={"data": Images(path=path, **kept)})
 
-    def matched(self, spec: DataSpec, facts: Mapping[str, str | int] | None = None) -> Recipe:
+    def matched(self, spec: DataSpec, facts: Mapping[str, Fact] | None = None) -> Recipe:
         """This recipe with the model fitted to the data."""
         return self.model_copy(
             update={"model": self.model.matched(spec), "facts": dict(facts or {})}

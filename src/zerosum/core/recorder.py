@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from zerosum.core.game import Progress
 from zerosum.core.runtime import Runtime
 from zerosum.core.sheets import read_lines
 from zerosum.errors import require
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard.writer import SummaryWriter
 
 
 class Logger(Protocol):
@@ -54,9 +57,17 @@ class TensorBoard:
 
     def __init__(self, folder: Path) -> None:
         require("tensorboard", "tensorboard")
-        from torch.utils.tensorboard.writer import SummaryWriter
+        self._folder = folder
+        self._opened: SummaryWriter | None = None
 
-        self._writer = SummaryWriter(str(folder))
+    @property
+    def _writer(self) -> SummaryWriter:
+        """Opened at the first use: until then the run's folder must be left alone."""
+        if self._opened is None:
+            from torch.utils.tensorboard.writer import SummaryWriter
+
+            self._opened = SummaryWriter(str(self._folder))
+        return self._opened
 
     def scalars(self, values: Mapping[str, float], progress: Progress) -> None:
         for name, value in values.items():
@@ -70,7 +81,8 @@ class TensorBoard:
         self._writer.add_image(name, picture, progress.seen, dataformats="HWC")
 
     def close(self) -> None:
-        self._writer.close()
+        if self._opened is not None:
+            self._opened.close()
 
 
 class Recorder:

@@ -22,7 +22,11 @@ from zerosum.core.registry import system
 from zerosum.core.runtime import Runtime
 from zerosum.errors import UserError
 
-PACE = ("train.checkpoint_every", "train.keep", "train.sheet_every", "train.log_every")
+FREE = (
+    *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
+    *(f"evaluate.{name}" for name in ("every", "samples", "seed")),
+    "data.workers",
+)
 """Settings that change no weight: a run may go on with other ones."""
 
 
@@ -72,7 +76,7 @@ class RunFolder:
         differing = {
             path: values
             for path, values in stored.differences(recipe).items()
-            if path not in (*PACE, "train.images")
+            if path not in (*FREE, "train.images")
         }
         if stored.train.images > recipe.train.images:
             values = (stored.train.images, recipe.train.images)
@@ -86,8 +90,8 @@ class RunFolder:
 
     def read(self, like: Recipe) -> Recipe:
         """The stored recipe, read as one of the same system as `like`."""
-        text = self.recipe.read_text()
         try:
+            text = self.recipe.read_text()
             name = json.loads(text)["system"]
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.recipe} is damaged: name another folder with --out") from error
@@ -198,8 +202,8 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
             f"{path} is no run: give the folder that `zerosum train --out` wrote, "
             "with recipe.json and checkpoints inside"
         )
-    text = folder.recipe.read_text()
     try:
+        text = folder.recipe.read_text()
         name = json.loads(text)["system"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder.recipe} is damaged and cannot be read") from error

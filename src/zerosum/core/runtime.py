@@ -172,6 +172,19 @@ class Runtime:
         dist.broadcast_object_list(box, 0)
         return box[0]
 
+    def agree(self, refusal: str) -> None:
+        """End every rank when rank 0 found that the run cannot go on.
+
+        Raises:
+            UserError: On rank 0, with its words.
+            SystemExit: On the others, in silence.
+        """
+        refusal = self.share(refusal)
+        if refusal and self.first:
+            raise UserError(refusal)
+        if refusal:
+            raise SystemExit(2)
+
     def compile(self, modules: Iterable[nn.Module]) -> None:
         """Compile networks in place, for GPUs; double backward goes through the plain module.
 

@@ -21,6 +21,7 @@ class Screen:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.total, self.quiet, self.pause = total, quiet, pause
         self._bar = None
+        self._read_since: float | None = None
         self._begun = self._spoken = time.monotonic()
         self._first = 0
 
@@ -47,8 +48,10 @@ class Screen:
     def reading(self, done: int, count: int) -> None:
         """Show how far the data are read; for `open` of data."""
         now = time.monotonic()
-        if now - self._spoken >= min(self.pause, 3.0):
-            self._spoken = now
+        if self._read_since is None:
+            self._read_since = now
+        elif now - self._read_since >= min(self.pause, 3.0):
+            self._read_since = now
             self.note(f"reading images: {done:,}/{count:,}")
 
     def note(self, line: str) -> None:

@@ -30,6 +30,9 @@ from zerosum.data.feed import Feed, StreamFeed, feed
 from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
 
+ASK_EVERY = 10
+"""Steps between two exchanges of signals among ranks."""
+
 
 class Stopped(Exception):  # noqa: N818 (not an error: the run was asked to stop, and did)
     """The run was interrupted, saved its state and left."""
@@ -86,18 +89,23 @@ class Trainer:
         self.screen.quiet = self.screen.quiet or not runtime.first
         try:
             split, recipe = prepare(self.asked, runtime, self.screen.reading)
+            game = self._build_game(recipe, runtime)
             self._claim(recipe, runtime)
             for line in _notes(split):
                 self.screen.note(line)
             with self._signals():
-                return self._train(recipe, split, runtime)
+                return self._train(recipe, split, game, runtime)
+        except UserError as error:
+            if not runtime.first:  # what rank 0 found is rank 0's to say
+                self.screen.say(f"zerosum: rank {runtime.rank}: {error}")
+            raise
         finally:
             self.screen.close()
             runtime.close()
 
-    def _train(self, recipe: Recipe, split: Split, runtime: Runtime) -> Game:
-        actors, batches = self._build(recipe, split, runtime)
-        game, train = actors.game, recipe.train
+    def _train(self, recipe: Recipe, split: Split, game: Game, runtime: Runtime) -> Game:
+        actors, batches = self._set_up(recipe, split, game, runtime)
+        train = recipe.train
         recorder = Recorder(self._loggers(game, runtime), runtime)
         self._film = Film(self.out, game, split)
         self._judge = self._find_judge(recipe, split, runtime)
@@ -118,7 +126,7 @@ class Trainer:
                 actors.elapsed = before + time.monotonic() - begun
                 self.screen.advance(now.seen)
                 self._due_records(recipe, actors, recorder)
-                stop = self._asked_to_stop(runtime)
+                stop = self._asked_to_stop(runtime, now.step)
                 if stop or _due(train.checkpoint_every, now, train.batch):
                     self._save(actors, batches.position, train.keep)
                 if stop:
@@ -142,25 +150,27 @@ class Trainer:
                 self.out.claim(recipe)
             except UserError as error:
                 refusal = str(error)
-        refusal = runtime.share(refusal)
-        if refusal:
-            raise UserError(refusal)
+        runtime.agree(refusal)
 
-    def _build(
-        self, recipe: Recipe, split: Split, runtime: Runtime
-    ) -> tuple[Actors, Feed | StreamFeed]:
-        train = recipe.train
-        seed_everything(train.seed)
+    def _build_game(self, recipe: Recipe, runtime: Runtime) -> Game:
+        """The game, the same on every rank. A recipe that cannot be played ends here."""
+        seed_everything(recipe.train.seed)
         game = system(recipe.system, self.module).game(recipe.model).to(runtime.device)
-        if train.channels_last:
-            game.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        runtime.broadcast(game)
-        players = game.players()
-        if set(players) != set(recipe.optim):
+        if set(game.players()) != set(recipe.optim):
             raise UserError(
-                f"{recipe.system} has the players {', '.join(players)}, but the recipe has "
+                f"{recipe.system} has the players {', '.join(game.players())}, but the recipe has "
                 f"optimizers for {', '.join(recipe.optim)}: give optim one entry per player"
             )
+        if recipe.train.channels_last:
+            game.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        runtime.broadcast(game)
+        return game
+
+    def _set_up(
+        self, recipe: Recipe, split: Split, game: Game, runtime: Runtime
+    ) -> tuple[Actors, Feed | StreamFeed]:
+        """Optimizers, averages and batches, as they were when the run stopped."""
+        train, players = recipe.train, game.players()
         optimizers = {
             name: recipe.optim[name].build(p for module in modules for p in module.parameters())
             for name, modules in players.items()
@@ -191,8 +201,9 @@ class Trainer:
         if actors.runtime.first:
             newest, complaints = checkpoint.latest(self.out.checkpoints)
         newest = actors.runtime.share(newest)
+        cure = f"using {newest.name}" if newest else "none is whole, the run starts anew"
         for line in complaints:
-            self.screen.say(line)
+            self.screen.say(f"{line}: {cure}")
         if newest is None:
             return
         batches.position = actors.restore(checkpoint.load(newest), total)
@@ -254,11 +265,11 @@ class Trainer:
         if not names:
             return 0
         if skipped + 1 >= patience:
-            players = ", ".join(name.removesuffix("/skipped") for name in names)
+            players = [name.removesuffix("/skipped") for name in names]
             raise UserError(
-                f"{patience} steps in a row without a finite gradient of {players} at "
+                f"{patience} steps in a row without a finite gradient of {', '.join(players)} at "
                 f"{now.seen:,} images; the last checkpoint is from before. Lower the learning "
-                f"rate (optim.{names[0].removesuffix('/skipped')}.lr) or clip its gradient"
+                f"rate (optim.{players[0].split('+')[0]}.lr) or clip its gradient"
             )
         return skipped + 1
 
@@ -270,9 +281,7 @@ class Trainer:
                 checkpoint.save(self.out.checkpoints, actors.game.progress.step, snapshot, keep)
             except UserError as error:
                 refusal = str(error)
-        refusal = actors.runtime.share(refusal)
-        if refusal:
-            raise UserError(refusal)
+        actors.runtime.agree(refusal)
 
     def _finish(self, recipe: Recipe, actors: Actors, position: int, recorder: Recorder) -> Game:
         """The last checkpoint, scores and pictures."""
@@ -308,17 +317,18 @@ class Trainer:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
 
-    def _asked_to_stop(self, runtime: Runtime) -> int:
-        """The signal that came on any rank, else 0."""
-        return max(runtime.gather(self._signal)) if runtime.world > 1 else self._signal
+    def _asked_to_stop(self, runtime: Runtime, step: int) -> int:
+        """The signal that came on any rank, else 0. Ranks ask each other now and then only."""
+        if runtime.world == 1:
+            return self._signal
+        return max(runtime.gather(self._signal)) if step % ASK_EVERY == 0 else 0
 
 
 def _notes(split: Split) -> list[str]:
     """What the user should know of how the data were read."""
     skipped = split.train.skipped
-    named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-    left_out = [f"{len(skipped)} unreadable images left out: {named}"] if skipped else []
-    return [*split.train.notes, *left_out]
+    names = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+    return [*split.train.notes, *([f"left out: {names}"] if skipped else [])]
 
 
 def _due(every: int, now: Progress, batch: int) -> bool:

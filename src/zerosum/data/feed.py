@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from itertools import count
 
@@ -105,6 +106,7 @@ class Feed:
                 sampler=self._steps,
                 num_workers=workers,
                 persistent_workers=True,
+                worker_init_fn=_leave_interrupts_to_parent,
                 # its own generator, or the loader would draw from the global one
                 generator=torch.Generator(),
             )
@@ -149,6 +151,11 @@ class Feed:
         """End the worker processes. The feed still works afterwards, in this process."""
         self._ahead = None
         self._loader = None
+
+
+def _leave_interrupts_to_parent(worker: int) -> None:
+    """Ctrl-C reaches every process of a terminal; only the trainer decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def feed(

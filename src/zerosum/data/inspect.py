@@ -208,17 +208,28 @@ def _leaked(gallery: Gallery, twins: list[list[int]]) -> tuple[str, ...]:
 def _recommended(sizes: Counter[tuple[int, int]]) -> tuple[int, int] | None:
     """A size that nearly all pictures reach and a small machine can train."""
     if len(sizes) == 1:
-        height, width = next(iter(sizes))
-        short = min(height, width)
-        if short <= _MODEST:
-            return None
-        # Same proportions, to a multiple of 8 so that networks can halve it.
-        scale = _MODEST / short
-        return max(8, round(height * scale / 8) * 8), max(8, round(width * scale / 8) * 8)
+        stored = next(iter(sizes))
+        size = _doubled(stored)
+        return None if size == stored else size
     shorts = np.sort([min(size) for size in sizes.elements()])
     reached = int(shorts[len(shorts) // 10])  # nine in ten are at least that large
     side = min(_MODEST, max(8, 1 << (reached.bit_length() - 1)))
     return side, side
+
+
+def _doubled(size: tuple[int, int]) -> tuple[int, int]:
+    """Nearly the same proportions, of a modest size that is a small grid doubled a few times.
+
+    Convolutional networks double a grid whose shorter side has 4 to 7 pixels.
+    """
+    scale = min(1.0, _MODEST / min(size))
+    height, width = (max(8, round(side * scale)) for side in size)
+    while True:
+        step = 1 << ((min(height, width) // 4).bit_length() - 1)
+        rounded = (round(height / step) * step, round(width / step) * step)
+        if rounded == (height, width):
+            return rounded
+        height, width = rounded
 
 
 def _written(size: tuple[int, int]) -> str:

@@ -20,6 +20,7 @@ from zerosum.core.scores import draw
 from zerosum.errors import UserError
 
 Condition = int | Sequence[int] | Tensor
+WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class Generator:
@@ -53,6 +54,12 @@ class Generator:
         else:
             game, recipe, _ = read_run(folder, module)
         return cls(game.to(where), recipe)
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the classes in the order of the labels; empty without labels."""
+        names = self.recipe.facts.get("class_names")
+        return names if isinstance(names, list) else []
 
     def sample(
         self, n: int, *, seed: int = 0, decode: bool = True, **condition: Condition
@@ -136,14 +143,21 @@ class Generator:
                 raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
             if len(tensor) not in (1, n):
                 raise UserError(f"{len(tensor)} values of '{name}' for {n} samples: give 1 or {n}")
-            classes = int(self.recipe.facts.get("classes", 0))
-            wrong = tensor[(tensor < 0) | (tensor >= classes)]
-            if name == "label" and len(wrong):
-                raise UserError(
-                    f"there is no class {int(wrong[0])}: labels go from 0 to {classes - 1}"
-                )
+            tensor = self._labels(tensor) if name == "label" else tensor
             tensors[name] = tensor.expand(n).to(self.game.device)
         return tensors
+
+    def _labels(self, labels: Tensor) -> Tensor:
+        """Labels (N,) as int64, each of them a class of the model."""
+        if labels.dtype not in WHOLE:
+            raise UserError(f"label={labels.tolist()}: labels are whole numbers, one per class")
+        classes = len(self.class_names)
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        if len(wrong):
+            raise UserError(
+                f"there is no class {int(wrong[0])}: labels go from 0 to {classes - 1}"
+            )
+        return labels.long()
 
 
 def slerp(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:

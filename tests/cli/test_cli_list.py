@@ -1,0 +1,53 @@
+"""`zerosum list`, `--help`, and what importing the package costs."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from cli_command import call, done, spawn
+
+import zerosum
+
+HEAVY = ("torch", "matplotlib", "sklearn", "scipy", "numpy", "pydantic", "PIL")
+
+
+def test_list_shows_each_system_with_its_presets_and_needs():
+    out = done("list")
+    for name in zerosum.list_models():
+        assert any(line.startswith(name) for line in out.splitlines())
+    assert "fashion-mnist" in out
+    (cgan,) = [line for line in out.splitlines() if line.startswith("cgan")]
+    assert " label " in cgan
+
+
+def test_list_as_json_says_the_same():
+    listed = {row["name"]: row for row in json.loads(done("list", "--json"))}
+    assert set(listed) == set(zerosum.list_models())
+    assert listed["cgan"]["needs"] == ["label"] and listed["dcgan"]["needs"] == []
+    fashion = listed["dcgan"]["presets"]["fashion"]
+    assert fashion["data"] == "fashion-mnist" and fashion["images"] > 0 and fashion["source"]
+    for row in listed.values():
+        assert row["summary"] and "tiny" in row["presets"]
+
+
+def test_without_arguments_the_help_is_shown():
+    bare, asked = call(), call("--help")
+    assert bare.status == asked.status == 0
+    assert bare.out == asked.out and "train" in asked.out
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "train", "generate", "inspect", "export", "check", "new"]
+)
+def test_the_help_of_each_command_has_an_example(command):
+    assert f"Example: zerosum {command}" in " ".join(done(command, "--help").split())
+
+
+@pytest.mark.parametrize("module", ["zerosum", "zerosum.cli.main"])
+def test_imports_are_light(module):
+    show = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
+    ended = spawn(sys.executable, "-c", show)
+    assert ended.status == 0, ended.err
+    assert ended.out.strip() == "[]"

@@ -1,0 +1,126 @@
+"""Two processes on halves of a batch do what one does on the whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import core_parallel
+import pytest
+import torch
+from core_compare import assert_same_end
+
+from zerosum.core.run import read_run
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def torchrun(*arguments, folder):
+    """Run a script or module in two processes; gives its stderr."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", str(free_port()), *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of two ranks found."""
+    folder = tmp_path_factory.mktemp("ranks")
+    torchrun(core_parallel.__file__, folder / "found.pt", folder=folder)
+    return torch.load(folder / "found.pt", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return core_parallel.alone()
+
+
+NAMES = [
+    f"{penalty}-{kind}{'-compiled' * compiled}" for penalty, kind, compiled in core_parallel.CASES
+]
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_two_processes_equal_one(number, ranks, alone):
+    expected = alone[number]["weights"]
+    start = dict(core_parallel.Duellists("plain").named_parameters())
+    for rank in ranks:
+        for name, value in rank["cases"][number]["weights"].items():
+            torch.testing.assert_close(value, expected[name], rtol=0, atol=1e-6, msg=name)
+    moved = max((expected[n] - start[n]).abs().max() for n in start)
+    assert moved > 1e-3  # the comparison is of something
+    for name, value in alone[number]["norms"].items():
+        assert ranks[0]["cases"][number]["norms"][name] == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("number", range(len(NAMES)), ids=NAMES)
+def test_ranks_are_equal_to_the_bit(number, ranks):
+    first, second = (rank["cases"][number]["weights"] for rank in ranks)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_compiled_cases_did_compile(ranks):
+    for number, (_, _, compiled) in enumerate(core_parallel.CASES):
+        for rank in ranks:
+            assert (rank["cases"][number]["compiled"] >= 2) == compiled
+
+
+def test_a_bad_gradient_on_one_rank_stops_all(ranks):
+    assert [rank["failure"] for rank in ranks] == [{"still": True, "skipped": 1.0}] * 2
+
+
+def test_records_are_means_over_ranks(ranks):
+    """Values that one rank alone has are means over those that have them."""
+    expected = {"player/term": 1.5, "player/own": 5.0, "signal/logits": 6.0}
+    assert [rank["recorded"] for rank in ranks] == [expected] * 2
+
+
+def test_running_statistics_are_averaged_and_counters_are_not(ranks):
+    assert [rank["buffers"] for rank in ranks] == [(0.5, 7)] * 2
+
+
+def test_rank_0_decides(ranks):
+    assert [rank["shared"] for rank in ranks] == ["from rank 0"] * 2
+    assert [rank["world"] for rank in ranks] == [2, 2]
+
+
+def test_torchrun_trains_and_the_same_command_goes_on(tmp_path):
+    """One folder, one log, one voice; the second command doubles the length."""
+    first = train_in_two(tmp_path, "run", 160)
+    assert first.stdout.count("pictures") == 1
+    done = train_in_two(tmp_path, "run", 320)
+    assert done.stderr.count("going on from step_00000010, 160 images") == 1
+    rows = [json.loads(row) for row in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [row["seen"] for row in rows] == [80, 160, 240, 320]
+    assert all(row["values"]["discriminator/skipped"] == 0 for row in rows)
+    game, _, snapshot = read_run(tmp_path / "run")
+    assert game.progress.seen == 320
+    assert len(snapshot.training["random"]) == 2  # the random state of each rank
+
+
+@pytest.mark.slow
+def test_resume_is_exact_under_torchrun_too(tmp_path):
+    train_in_two(tmp_path, "whole", 320)
+    train_in_two(tmp_path, "parts", 160)
+    train_in_two(tmp_path, "parts", 320)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+
+
+def train_in_two(folder, name, images):
+    return torchrun(
+        *("-m", "zerosum", "train", "dcgan/tiny", "--out", name, f"train.images={images}"),
+        *("train.log_every=80", "evaluate.samples=0"),
+        folder=folder,
+    )

@@ -1,0 +1,572 @@
+"""Schedules, optimizers, averaging, recipes, registry, clock and records."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import torch
+from core_games import CPU, Duel, weights
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+import zerosum
+from zerosum.core import registry
+from zerosum.core.config import GameConfig
+from zerosum.core.ema import EMA, generator_state
+from zerosum.core.game import Progress, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.overrides import parse
+from zerosum.core.recipe import Recipe
+from zerosum.core.recorder import JsonLines, Recorder, TensorBoard, append_line, forget_after
+from zerosum.core.runtime import Runtime
+from zerosum.core.schedule import Constant, Cosine, Linear, Piecewise, Schedule, Step, at
+from zerosum.core.sheets import read_lines
+from zerosum.core.trainer import _due
+from zerosum.errors import UserError
+from zerosum.models.images.rpgan import RpGAN
+
+
+def clock(seen, total=1_000):
+    return Progress(seen // 10, seen, total)
+
+
+# -- schedules --------------------------------------------------------------------------------
+
+
+def test_constant_is_constant():
+    assert [Constant(value=3.5)(clock(s)) for s in (0, 500, 5_000)] == [3.5] * 3
+
+
+def test_linear_is_a_line_between_its_ends():
+    line = Linear(start=2.0, end=-1.0, begin=100, until=400)
+    for seen, value in [(0, 2), (100, 2), (200, 1), (250, 0.5), (400, -1), (900, -1)]:
+        assert line(clock(seen)) == pytest.approx(value)
+
+
+def test_until_zero_is_the_end_of_the_run():
+    line = Linear(start=0.0, end=1.0, begin=200)
+    assert line(clock(600)) == pytest.approx(0.5)
+    assert line(clock(600, total=2_200)) == pytest.approx(0.2)
+
+
+def test_a_ramp_without_length_is_a_jump():
+    jump = Linear(start=1.0, end=5.0, begin=300, until=300)
+    assert [jump(clock(s)) for s in (299, 300, 301)] == [1, 5, 5]
+
+
+def test_cosine_is_half_a_wave():
+    wave = Cosine(start=3.0, end=1.0, begin=0, until=1_000)
+    for seen in (0, 100, 250, 500, 900, 1_000, 2_000):
+        share = min(seen / 1_000, 1)
+        assert wave(clock(seen)) == pytest.approx(2 + math.cos(math.pi * share))
+
+
+def test_step_multiplies_every_so_many_images():
+    stairs = Step(start=8.0, factor=0.5, every=100)
+    assert [stairs(clock(s)) for s in (0, 99, 100, 299, 300)] == [8, 8, 4, 2, 1]
+
+
+def test_piecewise_passes_through_its_points():
+    path = Piecewise(points=[(100, 1.0), (200, 3.0), (400, -1.0)])
+    pairs = [(0, 1), (100, 1), (150, 2), (200, 3), (300, 1), (400, -1), (999, -1)]
+    for seen, value in pairs:
+        assert path(clock(seen)) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("points", [[], [(200, 1.0), (100, 2.0)], [(100, 1.0), (100, 2.0)]])
+def test_piecewise_refuses_points_out_of_order(points):
+    with pytest.raises(ValidationError):
+        Piecewise(points=points)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Constant(value=1.5),
+        Linear(start=1.0, end=0.0, begin=10),
+        Cosine(start=1.0, end=0.0, until=500),
+        Step(start=1.0, factor=0.1, every=300),
+        Piecewise(points=[(0, 0.0), (500, 1.0)]),
+    ],
+    ids=lambda s: s.kind,
+)
+def test_schedules_survive_json(schedule):
+    adapter = TypeAdapter(Schedule)
+    again = adapter.validate_json(schedule.model_dump_json())
+    assert again == schedule
+    assert [again(clock(s)) for s in range(0, 1_100, 50)] == [
+        schedule(clock(s)) for s in range(0, 1_100, 50)
+    ]
+
+
+@pytest.mark.parametrize("number", [0.25, 2, Constant(value=0.25)])
+def test_a_number_is_accepted_for_a_schedule(number):
+    assert at(number, clock(77)) == (2 if number == 2 else 0.25)
+
+
+def test_unknown_settings_of_a_schedule_are_refused():
+    with pytest.raises(ValidationError):
+        Linear.model_validate({"start": 1, "end": 0, "untill": 5})
+
+
+# -- optimizers -------------------------------------------------------------------------------
+
+
+def test_advance_sets_rate_and_betas():
+    halved = Step(start=1.0, factor=0.5, every=100)
+    optim = Optim(lr=halved, betas=(Linear(start=0.0, end=0.5, until=200), 0.99))
+    optimizer = optim.build([nn.Parameter(torch.ones(2))])
+    for seen, rate, beta in [(0, 1.0, 0.0), (100, 0.5, 0.25), (250, 0.25, 0.5)]:
+        optim.advance(optimizer, clock(seen))
+        (group,) = optimizer.param_groups
+        assert (group["lr"], group["betas"]) == (pytest.approx(rate), (pytest.approx(beta), 0.99))
+
+
+def test_a_scheduled_rate_moves_the_weights():
+    """Gradient 1, plain descent: the weight falls by the rate of the moment."""
+    optim = Optim(kind="sgd", lr=Step(start=1.0, factor=0.1, every=10))
+    weight = nn.Parameter(torch.tensor(5.0, dtype=torch.float64))
+    optimizer, values = optim.build([weight]), []
+    for seen in (0, 10, 20):
+        optim.advance(optimizer, clock(seen))
+        weight.grad = torch.ones_like(weight)
+        optimizer.step()
+        values.append(weight.item())
+    assert values == pytest.approx([4.0, 3.9, 3.89])
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls"),
+    [("adam", torch.optim.Adam), ("rmsprop", torch.optim.RMSprop), ("sgd", torch.optim.SGD)],
+)
+def test_each_kind_builds_its_optimizer(kind, cls):
+    optim = Optim(kind=kind, lr=1, weight_decay=0.1)
+    optimizer = optim.build(iter(nn.Linear(2, 2).parameters()))
+    assert type(optimizer) is cls
+    assert len(optimizer.param_groups[0]["params"]) == 2
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+    optim.advance(optimizer, clock(10))
+
+
+@pytest.mark.parametrize("wrong", [{"clip": 0}, {"clip": -1.0}, {"kind": "lion"}, {"rate": 1.0}])
+def test_senseless_optimizers_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        Optim(**wrong)
+
+
+# -- averaging --------------------------------------------------------------------------------
+
+
+def constant(game, value):
+    with torch.no_grad():
+        for parameter in game.generator.parameters():
+            parameter.fill_(value)
+
+
+@pytest.mark.parametrize("batch", [10, 50, 250, 500])
+def test_after_a_half_life_half_of_the_way_is_done(batch):
+    """Whatever the batch: 500 images towards a constant target, half-life 500."""
+    game = Duel(dtype=torch.float64)
+    constant(game, 0.0)
+    ema = EMA(game, half_life=500, ramp=0)
+    constant(game, 8.0)
+    for step in range(500 // batch):
+        ema.update(batch, (step + 1) * batch)
+    for average in ema.shadow.values():
+        torch.testing.assert_close(average, torch.full_like(average, 4.0))
+    for step in range(500 // batch):
+        ema.update(batch, 500 + (step + 1) * batch)
+    assert next(iter(ema.shadow.values())).flatten()[0] == pytest.approx(6.0)
+
+
+def test_the_ramp_shortens_the_half_life_at_the_start():
+    """At 100 images seen and ramp 0.1 the half-life is 10, so 10 images go half of the way."""
+    game = Duel(dtype=torch.float64)
+    constant(game, 0.0)
+    ema = EMA(game, half_life=10_000, ramp=0.1)
+    constant(game, 1.0)
+    ema.update(10, 100)
+    assert ema.shadow["generator.0.bias"][0] == pytest.approx(0.5)
+
+
+def test_half_life_zero_follows_the_last_weights():
+    game = Duel()
+    ema = EMA(game, half_life=0)
+    constant(game, 3.0)
+    ema.update(16, 16)
+    assert all(bool((average == 3).all()) for average in ema.shadow.values())
+
+
+def test_applied_gives_averages_and_takes_them_back_even_after_an_error():
+    game = Duel()
+    constant(game, 1.0)
+    ema = EMA(game, half_life=100, ramp=0)
+    constant(game, 2.0)
+    before = {name: p.detach().clone() for name, p in game.named_parameters()}
+    within = []
+    with suppress(RuntimeError), ema.applied():
+        within = weights(game.generator)
+        raise RuntimeError("inside")
+    assert all(bool((w == 1).all()) for w in within) and len(within) == 4
+    assert all(torch.equal(before[name], p) for name, p in game.named_parameters())
+    assert all(bool((average == 1).all()) for average in ema.shadow.values())
+
+
+def test_only_generators_are_averaged_and_their_buffers_come_along():
+    game = Duel()
+    game.generator.append(nn.BatchNorm1d(2))
+    ema = EMA(game, half_life=100)
+    assert all(name.startswith("generator.") for name in ema.shadow)
+    game.generator.train()(torch.randn(16, 2) + 5)
+    state = generator_state(game)
+    assert set(ema.shadow) < set(state)
+    assert torch.equal(state["generator.3.running_mean"], game.generator[3].running_mean)
+    assert state["generator.3.num_batches_tracked"] == 1
+    assert not any(name.startswith(("discriminator", "helper")) for name in state)
+
+
+# -- the recipe -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recipe():
+    return registry.recipe("rpgan/tiny")
+
+
+def test_recipes_survive_json(recipe):
+    changed = recipe.override(
+        {
+            "model.gamma": {"kind": "linear", "start": 5.0, "end": 1.0},
+            "optim.generator.lr": {"kind": "step", "start": 1e-3, "factor": 0.5, "every": 100},
+            "optim.generator.clip": 2.5,
+            "data.size": 16,
+        }
+    )
+    again = Recipe.from_json(changed.to_json(), RpGAN.Config)
+    assert again == changed
+    assert again.model.gamma == Linear(start=5.0, end=1.0)
+    assert not again.differences(changed)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "value"),
+    [
+        ("train.images", "10_000", 10_000),
+        ("train.images", "1e4", 10_000),
+        ("train.images", "250", 250),
+        ("train.batch_per_device", "4", 4),
+        ("train.batch_per_device", "none", None),
+        ("train.channels_last", "True", True),
+        ("train.compile", "false", False),
+        ("train.precision", "bf16", "bf16"),
+        ("optim.generator.lr", "1e-4", 1e-4),
+        ("optim.generator.lr", "1", 1.0),
+        ("optim.discriminator.betas", "0,0.9", (0.0, 0.9)),
+        ("optim.discriminator.betas", "[0.0, 0.9]", (0.0, 0.9)),
+        ("optim.discriminator.betas", "(0.0, 0.9)", (0.0, 0.9)),
+        ("optim.generator.clip", "5", 5.0),
+        ("optim.generator.kind", "sgd", "sgd"),
+        ("ema.half_life", "0", 0.0),
+        ("data.path", "mnist", "mnist"),
+        ("data.path", "123", "123"),
+        ("data.path", "none", "none"),
+        ("data.path", "a=b/[1]", "a=b/[1]"),
+        ("data.size", "32x64", (32, 64)),
+        ("data.size", "16", (16, 16)),
+        ("data.flip", "true", True),
+        ("model.width", "12", 12),
+        ("model.gamma", "2.5", 2.5),
+        ("model.gamma", '{"kind": "constant", "value": 2}', Constant(value=2)),
+    ],
+)
+def test_overrides_read_every_kind_of_value(recipe, path, text, value):
+    assert parse(f"{path}={text}") == (path, text)
+    found = recipe.override({path: text})
+    for name in path.split("."):
+        found = found[name] if isinstance(found, dict) else getattr(found, name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_overrides_leave_the_original_alone(recipe):
+    before = recipe.to_json()
+    recipe.override({"optim.generator.lr": 1.0, "train.images": 7})
+    assert recipe.to_json() == before
+    assert registry.recipe("rpgan/tiny").to_json() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        ("train.imges", 5, ["unknown setting 'train.imges'", "train.images"]),
+        ("trian.images", 5, ["unknown setting 'trian.images'", "train"]),
+        ("model.widht", 5, ["model.width"]),
+        ("optim.generater.lr", 1, ["optim.generator"]),
+        ("optim.generator.lrr", 1, ["optim.generator.lr"]),
+        ("train.images.more", 1, ["'train.images' is a single value"]),
+        ("train.images", "many", ["train.images=many", "integer"]),
+        ("train.images", 0, ["train.images=0", "greater than 0"]),
+        ("train.channels_last", "perhaps", ["train.channels_last=perhaps", "boolean"]),
+        ("train.precision", "fp8", ["train.precision=fp8", "'fp32' or 'bf16'"]),
+        ("train.batch_per_device", 5, ["batch=16 is no multiple of batch_per_device=5"]),
+        ("optim.generator.lr", "fast", ["optim.generator.lr=fast"]),
+        ("system", "gan", ["unknown setting 'system'"]),
+    ],
+)
+def test_wrong_overrides_name_the_culprit_and_the_nearest(recipe, path, value, words):
+    with pytest.raises(UserError) as caught:
+        recipe.override({path: value})
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_a_whole_entry_is_validated_as_its_fields_are(recipe):
+    """`optim.generator` is a place of its own: what is put there must be an optimizer."""
+    changed = recipe.override({"optim.generator": {"kind": "sgd", "lr": 0.5}})
+    assert changed.optim["generator"] == Optim(kind="sgd", lr=0.5)
+    for wrong in ("5", 5, {"speed": 1}):
+        with pytest.raises(UserError, match=r"optim\.generator"):
+            recipe.override({"optim.generator": wrong})
+
+
+def test_differences_are_dotted_paths_with_both_values(recipe):
+    recipe = recipe.override({"optim.generator.lr": 3e-4, "train.images": 640, "model.width": 8})
+    other = recipe.override({"optim.generator.lr": 1e-3, "train.images": 9, "model.width": 4})
+    assert recipe.differences(other) == {
+        "model.width": (8, 4),
+        "optim.generator.lr": (3e-4, 1e-3),
+        "train.images": (640, 9),
+    }
+    assert recipe.differences(recipe) == {}
+
+
+@pytest.mark.parametrize("text", ["train.images", "=5", ""])
+def test_what_is_no_override_is_said_so(text):
+    with pytest.raises(UserError, match=r"dotted\.path=value"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ['{"model": {}}', '{"model": {"width": "x"}, "optim": {}}'])
+def test_a_text_that_is_no_recipe_is_refused_in_one_line(text):
+    with pytest.raises(UserError, match="cannot be read"):
+        Recipe.from_json(text, RpGAN.Config)
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]", "{}"])
+def test_a_damaged_recipe_is_refused_in_one_line(text):
+    with pytest.raises(UserError, match="cannot be read"):
+        Recipe.from_json(text, RpGAN.Config)
+
+
+# -- the registry -----------------------------------------------------------------------------
+
+
+def test_models_are_listed_by_file_name():
+    names = zerosum.list_models()
+    files = Path(registry.__file__).parents[1].glob("models/*/*.py")
+    assert {file.stem for file in files} - {"__init__"} <= set(names)
+    assert names == sorted(names)
+    assert {"gan", "cgan", "dcgan", "rpgan"} <= set(names)
+
+
+def test_a_bare_key_takes_the_first_preset():
+    recipe = zerosum.recipe("rpgan")
+    assert (recipe.system, recipe.preset) == ("rpgan", "digits")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dcgna", ["no model 'dcgna'", "did you mean dcgan"]),
+        ("dcgan/fashoin", ["no preset 'fashoin'", "did you mean fashion"]),
+        ("zzzz", ["no model 'zzzz'", "known:"]),
+    ],
+)
+def test_wrong_names_are_answered_with_the_nearest(name, words):
+    with pytest.raises(UserError) as caught:
+        zerosum.recipe(name)
+    for word in words:
+        assert word in str(caught.value)
+
+
+OUTSIDE = '''"""A game from outside: one of the 2014 kind."""
+
+from zerosum.models.images.gan import GAN, PRESETS
+
+
+class Mine(GAN):
+    pass
+'''
+
+
+def test_a_model_from_a_file(tmp_path):
+    file = tmp_path / "mine_core_test.py"
+    file.write_text(OUTSIDE)
+    recipe = zerosum.core.registry.recipe("mine_core_test/tiny", str(file))
+    assert (recipe.system, recipe.preset) == ("mine_core_test", "tiny")
+    found = registry.system("mine_core_test", str(file))
+    assert found.game.__name__ == "Mine"
+    assert found.summary == "A game from outside: one of the 2014 kind."
+    assert "mine_core_test" not in zerosum.list_models()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n", "is no model"),
+        ("def broken(:\n", "does not import: SyntaxError"),
+        (None, "there is no file"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused(tmp_path, text, words):
+    file = tmp_path / f"wrong_{abs(hash(text))}.py"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(UserError, match=words):
+        registry.system(file.stem, str(file))
+
+
+def test_a_module_that_is_not_there_is_named():
+    with pytest.raises(UserError, match="no module 'no_such_module_here'"):
+        registry.system("", "no_such_module_here")
+
+
+# -- clock and turns --------------------------------------------------------------------------
+
+
+def test_the_clock_counts_images():
+    now = Progress(0, 0, 100)
+    for _ in range(3):
+        now = now.after(16)
+    assert now == Progress(3, 48, 100)
+
+
+def test_a_turn_names_its_players():
+    assert Turn("a", lambda b: {}).players == ("a",)
+    assert Turn(("a", "b"), lambda b: {}).players == ("a", "b")
+
+
+@pytest.mark.parametrize(("every", "batch"), [(100, 16), (16, 16), (10, 16), (1_000, 64)])
+def test_an_interval_is_due_once_per_multiple_that_is_crossed(every, batch):
+    now, due = Progress(0, 0, 4_000), 0
+    while now.seen < 4_000:
+        now = now.after(batch)
+        due += _due(every, now, batch)
+    assert due == min(now.seen // every, now.step)
+
+
+# -- records ----------------------------------------------------------------------------------
+
+
+class Listener:
+    def __init__(self):
+        self.heard, self.pictures, self.closed = [], [], False
+
+    def scalars(self, values, progress):
+        self.heard.append((progress.seen, dict(values)))
+
+    def picture(self, name, path, progress):
+        self.pictures.append((name, path.name, progress.seen, path.exists()))
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_logger_hears_means_over_the_interval():
+    listener = Listener()
+    recorder = Recorder([listener], Runtime(CPU))
+    for value in (1.0, 2.0, 6.0):
+        recorder.add({"p/loss": torch.tensor(value)}, {"logits": torch.tensor([value, 0.0])})
+    recorder.add({"p/lazy": torch.tensor(4.0)}, {})
+    recorder.flush(Progress(4, 64, 128), {"seconds": 2.0})
+    recorder.add({"p/loss": torch.tensor(10.0)}, {})
+    recorder.flush(Progress(5, 80, 128), {})
+    assert recorder.flush(Progress(5, 80, 128), {"seconds": 3.0}) == {}
+    assert listener.heard == [
+        (64, {"p/loss": 3.0, "signal/logits": 1.5, "p/lazy": 4.0, "seconds": 2.0}),
+        (80, {"p/loss": 10.0}),
+    ]
+
+
+def test_lines_after_a_point_are_forgotten(tmp_path):
+    log = tmp_path / "log.jsonl"
+    for seen in (10, 20, 30):
+        append_line(log, {"seen": seen})
+    with log.open("a") as stream:
+        stream.write('{"seen": 4')  # torn by a kill
+    forget_after(log, 20)
+    assert log.read_text() == '{"seen": 10}\n{"seen": 20}\n'
+    forget_after(tmp_path / "none.jsonl", 5)
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_a_torn_last_line_is_left_out(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"seen": 1}\n{"seen"')
+    assert read_lines(log) == [{"seen": 1}]
+
+
+def test_json_lines_go_on_where_the_run_was_resumed(tmp_path):
+    log = tmp_path / "log.jsonl"
+    first = JsonLines(log, 0)
+    for seen in (10, 20, 30):
+        first.scalars({"p/loss": float(seen)}, Progress(seen, seen, 99))
+    JsonLines(log, 20).scalars({"p/loss": 7.0}, Progress(3, 30, 99))
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(row["seen"], row["values"]["p/loss"]) for row in rows] == [
+        (10, 10),
+        (20, 20),
+        (30, 7),
+    ]
+
+
+def test_tensorboard_files_hold_scalars_and_pictures(tmp_path):
+    pytest.importorskip("tensorboard")
+    from PIL import Image
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "sheet.png")
+    board = TensorBoard(tmp_path / "board")
+    for seen, value in ((10, 0.5), (20, 0.25)):
+        board.scalars({"p/loss": value}, Progress(1, seen, 99))
+    board.picture("samples", tmp_path / "sheet.png", Progress(2, 20, 99))
+    board.close()
+    events = EventAccumulator(str(tmp_path / "board"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("p/loss")] == [(10, 0.5), (20, 0.25)]
+    assert [e.step for e in events.Images("samples")] == [20]
+
+
+def test_train_hands_values_and_pictures_to_an_own_logger(tmp_path):
+    recipe = zerosum.recipe("gan/tiny").override(
+        {
+            "train.images": 64,
+            "train.log_every": 32,
+            "train.sheet_every": 32,
+            "evaluate.samples": 0,
+        }
+    )
+    listener = Listener()
+    game = zerosum.train(recipe, tmp_path / "run", loggers=[listener], quiet=True)
+    assert [seen for seen, _ in listener.heard] == [32, 64]
+    values = listener.heard[0][1]
+    assert {"discriminator/adversarial", "generator/grad_norm", "signal/real_logits"} <= set(
+        values
+    )
+    assert listener.pictures == [
+        ("samples", f"seen_{seen:010d}.png", seen, True) for seen in (0, 32, 64)
+    ]
+    assert listener.closed
+    assert not game.training
+    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [row["values"] for row in rows] == [heard for _, heard in listener.heard]
+
+
+def test_a_game_without_config_is_built_from_the_base():
+    assert Duel().config == GameConfig()
