@@ -59,8 +59,9 @@ def train(
         _explain(recipe, folder, device, module)
         return
 
+    from zerosum.core.interrupts import Stopped
     from zerosum.core.recorder import Logger, TensorBoard
-    from zerosum.core.trainer import Stopped, Trainer
+    from zerosum.core.trainer import Trainer
 
     loggers: list[Logger] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     trainer = Trainer(recipe, folder, device=device, loggers=loggers, quiet=quiet, module=module)

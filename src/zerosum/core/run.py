@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is a file: name a folder with --out")
         if not self.recipe.is_file():
-            if any(self.path.iterdir()):
+            if any(entry.name != ".lock" for entry in self.path.iterdir()):
                 raise UserError(
                     f"{self.path} holds files but no run: name an empty folder with --out"
                 )
@@ -101,6 +102,29 @@ class RunFolder:
                 "name another folder with --out"
             )
         return Recipe.from_json(text, type(like.model))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other trainings out of the folder; the lock dies with the process.
+
+        Raises:
+            UserError: Another process is training here.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows has none: there the user must take care
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"another process is training in {self.path}: wait for it, or name another "
+                    "folder with --out"
+                ) from error
+            yield
 
     def claim(self, recipe: Recipe) -> None:
         """Make the folders and store the resolved recipe."""

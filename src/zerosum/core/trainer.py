@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 
 import torch
 
@@ -16,6 +14,7 @@ from zerosum.core.ema import EMA
 from zerosum.core.engine import play_step
 from zerosum.core.film import Film
 from zerosum.core.game import Game, Progress
+from zerosum.core.interrupts import Interrupts, Stopped
 from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import JsonLines, Logger, Recorder, append_line, forget_after
@@ -29,17 +28,6 @@ from zerosum.data.config import Images
 from zerosum.data.feed import Feed, StreamFeed, feed
 from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
-
-ASK_EVERY = 10
-"""Steps between two exchanges of signals among ranks."""
-
-
-class Stopped(Exception):  # noqa: N818 (not an error: the run was asked to stop, and did)
-    """The run was interrupted, saved its state and left."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.signum = signum
 
 
 class Trainer:
@@ -75,7 +63,7 @@ class Trainer:
         self.device, self.loggers, self.module = device, list(loggers), module
         self.screen = Screen(recipe.train.images, quiet)
         self.first = True
-        self._signal = 0
+        self._interrupts = Interrupts()
 
     def fit(self) -> Game:
         """Train to the end and write the final pictures.
@@ -90,10 +78,11 @@ class Trainer:
         try:
             split, recipe = prepare(self.asked, runtime, self.screen.reading)
             game = self._build_game(recipe, runtime)
-            self._claim(recipe, runtime)
-            for line in _notes(split):
-                self.screen.note(line)
-            with self._signals():
+            with ExitStack() as stack:
+                self._claim(recipe, runtime, stack)
+                for line in _notes(split):
+                    self.screen.note(line)
+                stack.enter_context(self._interrupts)
                 return self._train(recipe, split, game, runtime)
         except UserError as error:
             if not runtime.first:  # what rank 0 found is rank 0's to say
@@ -126,7 +115,7 @@ class Trainer:
                 actors.elapsed = before + time.monotonic() - begun
                 self.screen.advance(now.seen)
                 self._due_records(recipe, actors, recorder)
-                stop = self._asked_to_stop(runtime, now.step)
+                stop = self._interrupts.asked(runtime, now.step)
                 if stop or _due(train.checkpoint_every, now, train.batch):
                     self._save(actors, batches.position, train.keep)
                 if stop:
@@ -141,12 +130,13 @@ class Trainer:
 
     # -- setting up ------------------------------------------------------------------------
 
-    def _claim(self, recipe: Recipe, runtime: Runtime) -> None:
-        """Take the folder on rank 0; every rank learns of a refusal."""
+    def _claim(self, recipe: Recipe, runtime: Runtime, stack: ExitStack) -> None:
+        """Take and lock the folder on rank 0; every rank learns of a refusal."""
         refusal = ""
         if runtime.first:
             try:
                 self.out.check(recipe)
+                stack.enter_context(self.out.locked())
                 self.out.claim(recipe)
             except UserError as error:
                 refusal = str(error)
@@ -295,33 +285,6 @@ class Trainer:
             self._film.develop()
         actors.ema.settle()
         return actors.game.eval()
-
-    # -- signals ---------------------------------------------------------------------------
-
-    @contextmanager
-    def _signals(self):  # noqa: ANN202 (a generator of nothing)
-        """SIGINT and SIGTERM ask for a clean end; a second SIGINT leaves at once."""
-
-        def handle(signum: int, frame: FrameType | None) -> None:
-            if self._signal and signum == signal.SIGINT:
-                raise KeyboardInterrupt
-            self._signal = signum
-
-        try:
-            before = {s: signal.signal(s, handle) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: the caller handles signals
-            before = {}
-        try:
-            yield
-        finally:
-            for signum, handler in before.items():
-                signal.signal(signum, handler)
-
-    def _asked_to_stop(self, runtime: Runtime, step: int) -> int:
-        """The signal that came on any rank, else 0. Ranks ask each other now and then only."""
-        if runtime.world == 1:
-            return self._signal
-        return max(runtime.gather(self._signal)) if step % ASK_EVERY == 0 else 0
 
 
 def _notes(split: Split) -> list[str]:

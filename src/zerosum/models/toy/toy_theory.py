@@ -14,6 +14,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from zerosum.core.config import GameConfig
 from zerosum.core.game import Batch, LatentGame, Lines, Terms, Turn
@@ -23,6 +24,8 @@ from zerosum.data.config import Toy
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.nets.mlp import mlp
 from zerosum.theory import js_divergence, optimal_discriminator
+
+BEST = "D* = p / (p + q)"
 
 
 class Affine(nn.Module):
@@ -104,27 +107,19 @@ class TheoryGame(LatentGame):
 
     @torch.no_grad()
     def lines(self) -> dict[str, Lines]:
-        x = torch.linspace(-6, 6, 1201, device=self.device)
-        points = x[:, None]
-        p, q = self.law.log_density(points).exp(), self.generator.log_density(points).exp()
-        best, learned = optimal_discriminator(p, q), torch.sigmoid(self.discriminator(points))
-        step = (x[1] - x[0]).item()
-        bound = 2 * js_divergence(p * step, q * step).item() - math.log(4)
-        value = _value(learned, p, q, step)
+        x = torch.linspace(-8, 8, 1601, device=self.device)
+        p = self.law.log_density(x[:, None]).exp()
+        q = self.generator.log_density(x[:, None]).exp()
+        logits, cells = self.discriminator(x[:, None]), (x[1] - x[0]).expand_as(x)
+        # V(D, G) of eq. 1 as an integral over the grid; logits keep it finite where D is sure.
+        value = ((p * logsigmoid(logits) + q * logsigmoid(-logits)) * cells).sum()
+        bound = 2 * js_divergence(p, q, weights=cells) - math.log(4)
         title = f"V(D) = {value:.3f}, at the optimum 2 JSD - log 4 = {bound:.3f}"
+        curves = {"D learned": torch.sigmoid(logits), BEST: optimal_discriminator(p, q)}
         return {
             "densities": Lines(x, {"data": p, "generator": q}, "x"),
-            title: Lines(x, {"D learned": learned, "D* = p / (p + q)": best}, "x", OPTIMUM),
+            title: Lines(x, curves, "x", frozenset({BEST})),
         }
-
-
-OPTIMUM = frozenset({"D* = p / (p + q)"})
-
-
-def _value(d: Tensor, p: Tensor, q: Tensor, step: float) -> float:
-    """V(D, G) of eq. 1 on a grid of points a step apart."""
-    terms = torch.xlogy(p, d) + torch.xlogy(q, 1 - d)
-    return (terms.sum() * step).item()
 
 
 def _preset(law: Toy, **model: float | bool) -> Recipe:
