@@ -23,7 +23,7 @@ from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.data.config import Toy
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.nets.mlp import mlp
-from zerosum.theory import js_divergence, optimal_discriminator
+from zerosum.theory import optimal_discriminator
 
 BEST = "D* = p / (p + q)"
 
@@ -107,14 +107,19 @@ class TheoryGame(LatentGame):
 
     @torch.no_grad()
     def lines(self) -> dict[str, Lines]:
-        x = torch.linspace(-8, 8, 1601, device=self.device)
-        p = self.law.log_density(x[:, None]).exp()
-        q = self.generator.log_density(x[:, None]).exp()
-        logits, cells = self.discriminator(x[:, None]), (x[1] - x[0]).expand_as(x)
-        # V(D, G) of eq. 1 as an integral over the grid; logits keep it finite where D is sure.
-        value = ((p * logsigmoid(logits) + q * logsigmoid(-logits)) * cells).sum()
-        bound = 2 * js_divergence(p, q, weights=cells) - math.log(4)
-        title = f"V(D) = {value:.3f}, at the optimum 2 JSD - log 4 = {bound:.3f}"
+        centre, reach = self.generator.shift.item(), 4 * self.generator.log_scale.exp().item()
+        ends = min(-6.0, centre - reach), max(6.0, centre + reach)
+        x = torch.linspace(*ends, 2001, device=self.device)
+        points, cell = x[:, None], (ends[1] - ends[0]) / 2000
+        p, q = self.law.log_density(points).exp(), self.generator.log_density(points).exp()
+
+        def value(logits: Tensor) -> float:
+            """V(D, G) of eq. 1 as an integral; logits keep it finite where D is sure."""
+            return ((p * logsigmoid(logits) + q * logsigmoid(-logits)).sum() * cell).item()
+
+        logits = self.discriminator(points)
+        bound = value(self.optimal_logits(points))
+        title = f"V(D) = {value(logits):.3f}, V(D*) = 2 JSD - log 4 = {bound:.3f}"
         curves = {"D learned": torch.sigmoid(logits), BEST: optimal_discriminator(p, q)}
         return {
             "densities": Lines(x, {"data": p, "generator": q}, "x"),
