@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import typer
 
-from zerosum.cli import check, export, generate, inspect, list, new, train
+from zerosum.cli import check, evaluate, export, generate, inspect, list, new, train
 from zerosum.errors import UserError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     list.list_systems,
     train.train,
     generate.generate,
+    evaluate.evaluate,
     inspect.inspect,
     export.export,
     check.check,

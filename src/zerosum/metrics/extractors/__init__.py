@@ -1,0 +1,89 @@
+"""Extractors: from images to the features and logits that metrics compare.
+
+Only scores on `inception-2015` may be called FID, KID and IS; all others carry their extractor's
+name, such as `fd-cnn-digits`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zerosum.errors import UserError, nearest
+from zerosum.metrics.extractors import lite0
+from zerosum.metrics.extractors.base import Extractor, NetworkExtractor, Outputs
+from zerosum.metrics.extractors.classifiers import SETS, SmallClassifier
+from zerosum.metrics.extractors.foreign import (
+    FunctionExtractor,
+    OnnxExtractor,
+    TorchScriptExtractor,
+)
+from zerosum.metrics.extractors.inception import InceptionExtractor
+from zerosum.metrics.extractors.simple import Pixels, RandomConv
+
+__all__ = [
+    "NAMES",
+    "Extractor",
+    "FunctionExtractor",
+    "NetworkExtractor",
+    "Outputs",
+    "extractor",
+    "lite0_available",
+    "score_name",
+]
+
+NAMES = (
+    "pixels",
+    "random-conv",
+    *(f"cnn-{data}" for data in SETS),
+    "efficientnet-lite0",
+    "inception-2015",
+)
+"""What `extractor` knows, beside `onnx:FILE` and `torchscript:FILE`."""
+
+RESERVED = {"fd": "FID", "kd": "KID", "is": "IS"}
+"""Published names by ours, for inception-2015 alone."""
+
+lite0_available = lite0.available
+
+
+def extractor(name: str) -> Extractor:
+    """The extractor of a name, on the CPU.
+
+    Args:
+        name: One of `NAMES`, or `onnx:FILE` or `torchscript:FILE`.
+
+    Raises:
+        UserError: There is none of that name (with the nearest ones), or its weights are missing
+            or are other ones than published.
+    """
+    kind, colon, file = name.partition(":")
+    if colon and kind == "onnx":
+        return OnnxExtractor(Path(file).expanduser())
+    if colon and kind == "torchscript":
+        return TorchScriptExtractor(Path(file).expanduser())
+    match name:
+        case "pixels":
+            return Pixels()
+        case "random-conv":
+            return RandomConv()
+        case "efficientnet-lite0":
+            return lite0.Lite0Extractor()
+        case "inception-2015":
+            return InceptionExtractor()
+    data = name.removeprefix("cnn-")
+    if name.startswith("cnn-") and data in SETS:
+        return SmallClassifier(data)
+    known = [*NAMES, "onnx:FILE", "torchscript:FILE"]
+    raise UserError(f"there is no extractor '{name}': {nearest(name, known)}")
+
+
+def score_name(metric: str, features: str) -> str:
+    """What a score is to be called, such as `fd-cnn-digits`, or `FID` on inception-2015.
+
+    Args:
+        metric: Ours, such as `fd`, `kd`, `is` or `precision`.
+        features: Name of the extractor.
+    """
+    if features == "inception-2015":
+        return RESERVED.get(metric, f"{metric}-{features}")
+    return f"{metric}-{features}"
