@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 
 demo: .venv/.core
 	$(BIN)/zerosum train rpgan/digits --out runs/demo
+	@echo "(commands live in .venv/bin: type  source .venv/bin/activate  first)"
 
 test: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal

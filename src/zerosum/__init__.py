@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from zerosum.core.registry import list_models, recipe
     from zerosum.core.trainer import Trainer, train
     from zerosum.errors import UserError
+    from zerosum.pipelines.evaluate import Evaluator
     from zerosum.pipelines.generate import Generator, load
 
 __version__ = "0.1.0"
 __all__ = [
+    "Evaluator",
     "Generator",
     "Recipe",
     "Trainer",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Evaluator": "zerosum.pipelines.evaluate",
     "Generator": "zerosum.pipelines.generate",
     "Recipe": "zerosum.core.recipe",
     "Trainer": "zerosum.core.trainer",
@@ -46,11 +49,17 @@ _HOMES = {
 }
 
 
+_PARTS = ("codecs", "core", "data", "layers", "losses", "metrics", "models", "nets", "theory")
+"""Sub-packages that `zerosum.name` imports at its first use."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return import_module(f"zerosum.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'zerosum' has no attribute '{name}'")
     return vars(import_module(_HOMES[name]))[name]
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PARTS])

@@ -197,8 +197,11 @@ class Trainer:
         if newest is None:
             return
         batches.position = actors.restore(checkpoint.load(newest), total)
-        if actors.runtime.first:
-            self.screen.say(f"going on from {newest.name}, {actors.game.progress.seen:,} images")
+        seen = actors.game.progress.seen
+        if actors.runtime.first and seen >= total:
+            self.screen.say(f"{self.out.path} is trained to its end: nothing left to do")
+        elif actors.runtime.first:
+            self.screen.say(f"going on from {newest.name}, {seen:,} images")
 
     def _loggers(self, game: Game, runtime: Runtime) -> list[Logger]:
         if not runtime.first:
