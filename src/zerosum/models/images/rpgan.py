@@ -121,10 +121,10 @@ QUICK = Optim(lr=Cosine(start=1.5e-3, end=2e-4), betas=(0.5, 0.99))
 
 PRESETS = {
     "digits": Recipe(
-        model=RpGAN.Config(),
+        model=RpGAN.Config(latent=128),
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
-        ema=Averaging(half_life=5_000),
+        ema=Averaging(half_life=2_500),
         train=Train(
             images=200_000, batch=64, checkpoint_every=50_000, sheet_every=8_000, log_every=4_000
         ),

@@ -92,12 +92,13 @@ def _preset(
     model: ToyGAN.Config | None = None,
     optim: dict[str, Optim] = BOTH,
     images: int = 1_500_000,
+    half_life: float = 20_000,
 ) -> Recipe:
     return Recipe(
         model=model or ToyGAN.Config(),
         data=data,
         optim=optim,
-        ema=Averaging(half_life=20_000),
+        ema=Averaging(half_life=half_life),
         train=Train(
             images=images,
             batch=256,
@@ -122,6 +123,7 @@ PRESETS = {
         ToyGAN.Config(objective="nonsaturating", gamma=0),
         optim=HASTY,
         images=500_000,
+        half_life=0,  # the average of a generator that runs in circles is their centre
     ),
     "tiny": _preset(Toy(name="ring", count=1_000), ToyGAN.Config(hidden=(16, 16)), images=5_120),
 }
