@@ -121,14 +121,14 @@ QUICK = Optim(lr=Cosine(start=1.5e-3, end=2e-4), betas=(0.5, 0.99))
 
 PRESETS = {
     "digits": Recipe(
-        model=RpGAN.Config(latent=128),
+        model=RpGAN.Config(),
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
-        ema=Averaging(half_life=2_500),
+        ema=Averaging(half_life=5_000),
         train=Train(
-            images=200_000, batch=64, checkpoint_every=50_000, sheet_every=8_000, log_every=4_000
+            images=220_000, batch=64, checkpoint_every=55_000, sheet_every=8_000, log_every=4_000
         ),
-        evaluate=Evaluate(every=50_000, samples=1_600),
+        evaluate=Evaluate(every=55_000, samples=1_600),
         source="ours: about a minute on two cores",
     ),
     "photos": Recipe(
