@@ -15,14 +15,14 @@ from zerosum.core.registry import recipe
 from zerosum.core.run import read_run
 from zerosum.core.trainer import Trainer
 
-STATE = '''
+STATE = """
     def get_extra_state(self):
         return {"moves": self.moves, "pool": self.pool}
 
     def set_extra_state(self, state):
         self.moves, self.pool = state["moves"], state["pool"]
 
-    # Who plays,'''
+    # Who plays,"""
 
 
 @pytest.fixture
