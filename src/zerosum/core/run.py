@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from zerosum.core import checkpoint
 from zerosum.core.ema import EMA, generator_state
-from zerosum.core.files import write_text
+from zerosum.core.files import disk_errors, write_text
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
@@ -68,7 +69,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is a file: name a folder with --out")
         if not self.recipe.is_file():
-            if any(entry.name != ".lock" for entry in self.path.iterdir()):
+            if any(self.path.iterdir()):
                 raise UserError(
                     f"{self.path} holds files but no run: name an empty folder with --out"
                 )
@@ -115,16 +116,21 @@ class RunFolder:
         except ImportError:  # Windows has none: there the user must take care
             yield
             return
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(
-                    f"another process is training in {self.path}: wait for it, or name another "
-                    "folder with --out"
-                ) from error
+        with disk_errors(self.path, "nothing was written"):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise UserError(
+                f"another process is training in {self.path}: wait for it, or name another "
+                "folder with --out"
+            ) from error
+        try:
             yield
+        finally:
+            os.close(handle)
 
     def claim(self, recipe: Recipe) -> None:
         """Make the folders and store the resolved recipe."""
