@@ -17,7 +17,7 @@ def call():
     app.command()(evaluate)
 
     def run(*words):
-        result = CliRunner(env={"COLUMNS": "400"}).invoke(app, [str(word) for word in words])
+        result = CliRunner().invoke(app, [str(word) for word in words])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, result.output

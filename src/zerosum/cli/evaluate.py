@@ -151,7 +151,7 @@ def show(found: Sequence[Evaluation]) -> None:
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = 60 + 44 * len(found)
+        console.width = 60 + sum(max(44, len(one.name) + 4) for one in found)
     columns = _columns(found)
     table = Table(box=SIMPLE_HEAD)
     table.add_column("score", no_wrap=True)
