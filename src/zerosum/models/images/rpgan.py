@@ -126,9 +126,9 @@ PRESETS = {
         optim={"discriminator": QUICK, "generator": QUICK},
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=200_000, batch=64, checkpoint_every=50_000, sheet_every=8_000, log_every=4_000
+            images=200_000, batch=64, checkpoint_every=50_000, sheet_every=10_000, log_every=4_000
         ),
-        evaluate=Evaluate(every=50_000, samples=1_600),
+        evaluate=Evaluate(every=100_000, samples=1_600),
         source="ours: about a minute on two cores",
     ),
     "photos": Recipe(
