@@ -279,7 +279,7 @@ def test_bad_pictures_are_named_or_skipped(folder, damage, memory):
     assert "\n" not in str(caught.value)
     source = opened(folder, memory=memory, skip_bad=True)
     assert source.skipped == ("cat/1.png",)
-    assert "1 unreadable pictures left out" in source.notes
+    assert "unreadable pictures left out: 1 (cat/1.png)" in source.notes
     batch = everything(source)
     assert batch["label"].tolist() == [0] * 4 + [1] * 3 + [2] * 4
     assert np.array_equal(batch["image"][5], np.asarray(picture(6)).transpose(2, 0, 1))

@@ -80,7 +80,7 @@ class Trainer:
             game = self._build_game(recipe, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, runtime, stack)
-                for line in _notes(split):
+                for line in split.train.notes:
                     self.screen.note(line)
                 stack.enter_context(self._interrupts)
                 return self._train(recipe, split, game, runtime)
@@ -288,13 +288,6 @@ class Trainer:
             self._film.develop()
         actors.ema.settle()
         return actors.game.eval()
-
-
-def _notes(split: Split) -> list[str]:
-    """What the user should know of how the data were read."""
-    skipped = split.train.skipped
-    names = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-    return [*split.train.notes, *([f"left out: {names}"] if skipped else [])]
 
 
 def _due(every: int, now: Progress, batch: int) -> bool:

@@ -126,7 +126,8 @@ def open_images(config: Images, on_progress: Progress | None = None) -> Split:
     skipped = bad.names()
     notes = gallery.notes
     if skipped:
-        notes += (f"{len(skipped):,} unreadable pictures left out",)
+        names = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+        notes += (f"unreadable pictures left out: {len(skipped):,} ({names})",)
     labels = gallery.labels if config.labels else None
     classes = gallery.classes if labels is not None else ()
     keep = np.array([number not in bad.found for number in used.tolist()], dtype=bool)
