@@ -13,8 +13,6 @@ shared by both players.
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor, nn
 
@@ -23,51 +21,8 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.data.config import Images
-from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
-
-
-class Generator(nn.Sequential):
-    """Codes (B, latent) to images (B, channels, H, W) in [-1, 1]."""
-
-    def __init__(self, latent: int, width: int, channels: int, size: tuple[int, int]) -> None:
-        grid, levels = doublings(size)
-        features = [width * 2**i for i in reversed(range(levels))]
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (latent, 1, 1)),
-            nn.ConvTranspose2d(latent, features[0], grid, bias=False),
-        ]
-        for wide, narrow in itertools.pairwise(features):
-            layers += [nn.BatchNorm2d(wide), nn.ReLU()]
-            layers.append(nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False))
-        layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.ConvTranspose2d(width, channels, 4, 2, 1)]
-        super().__init__(*layers, nn.Tanh())
-        self.apply(initialise)
-
-
-class Discriminator(nn.Sequential):
-    """Images (B, channels, H, W) to logits (B,)."""
-
-    def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
-        grid, levels = doublings(size)
-        features = [width * 2**i for i in range(levels)]
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for narrow, wide in itertools.pairwise(features):
-            layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=False))
-            layers += [nn.BatchNorm2d(wide), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, nn.Conv2d(features[-1], 1, grid), nn.Flatten(0))
-        self.apply(initialise)
-
-
-def initialise(module: nn.Module) -> None:
-    """Weights N(0, 0.02), normalisation gains N(1, 0.02) (section 4)."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
-        nn.init.normal_(module.weight, 1.0, 0.02)
-        nn.init.zeros_(module.bias)
+from zerosum.nets.dcgan import Discriminator, Generator
 
 
 class DCGAN(LatentGame):
