@@ -129,6 +129,19 @@ class Game(nn.Module, ABC):
         """Hand signals, such as logits (B,), to whoever listens. Costs no synchronisation."""
         self.signals.update({name: signal.detach() for name, signal in signals.items()})
 
+    def normal(self, *shape: int, rng: torch.Generator | None = None) -> Tensor:
+        """Standard normal numbers on the game's device, drawn where `rng` lives.
+
+        Numbers of a CPU generator are the same whatever device the game is on.
+        """
+        source = self.device if rng is None else rng.device
+        return torch.randn(shape, generator=rng, device=source).to(self.device)
+
+    def uniform_labels(self, n: int, classes: int, rng: torch.Generator | None = None) -> Tensor:
+        """Labels (n,) drawn uniformly from 0 .. classes - 1."""
+        source = self.device if rng is None else rng.device
+        return torch.randint(classes, (n,), generator=rng, device=source).to(self.device)
+
     @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
@@ -156,16 +169,3 @@ class LatentGame(Game):
         if set(self.conditions) - set(condition):
             condition = {**self.prior(n, rng), **condition}
         return self.decode(z, condition)
-
-    def normal(self, *shape: int, rng: torch.Generator | None = None) -> Tensor:
-        """Standard normal numbers on the game's device, drawn where `rng` lives.
-
-        Numbers of a CPU generator are the same whatever device the game is on.
-        """
-        source = self.device if rng is None else rng.device
-        return torch.randn(shape, generator=rng, device=source).to(self.device)
-
-    def uniform_labels(self, n: int, classes: int, rng: torch.Generator | None = None) -> Tensor:
-        """Labels (n,) drawn uniformly from 0 .. classes - 1."""
-        source = self.device if rng is None else rng.device
-        return torch.randint(classes, (n,), generator=rng, device=source).to(self.device)

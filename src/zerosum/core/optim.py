@@ -11,14 +11,15 @@ from torch import nn
 
 from zerosum.core.config import Part
 from zerosum.core.game import Progress
+from zerosum.core.optimistic import OptimisticAdam
 from zerosum.core.schedule import Number, at
 
 
 class Optim(Part):
     """How one player moves."""
 
-    kind: Literal["adam", "rmsprop", "sgd"] = "adam"
-    """The rule: Adam (Kingma & Ba 2015), RMSProp or plain gradient descent."""
+    kind: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam"
+    """The rule: Adam (Kingma & Ba 2015), its optimistic form, RMSProp or gradient descent."""
     lr: Number = 2e-4
     """Learning rate: a number, or a schedule over images."""
     betas: tuple[Number, Number] = (0.5, 0.999)
@@ -37,9 +38,11 @@ class Optim(Part):
         start = Progress()
         lr, decay = at(self.lr, start), self.weight_decay
         parameters = list(parameters)
+        # Betas must be floats: recent torch refuses integers.
+        betas = (float(at(self.betas[0], start)), float(at(self.betas[1], start)))
+        if self.kind == "optimistic-adam":
+            return OptimisticAdam(parameters, lr=lr, betas=betas, eps=self.eps, weight_decay=decay)
         if self.kind == "adam":
-            # Betas must be floats: recent torch refuses integers.
-            betas = (float(at(self.betas[0], start)), float(at(self.betas[1], start)))
             fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
             return torch.optim.Adam(
                 parameters, lr=lr, betas=betas, eps=self.eps, weight_decay=decay, fused=fused
@@ -54,7 +57,7 @@ class Optim(Part):
         """Set the optimizer's scheduled numbers for a point of the clock."""
         for group in optimizer.param_groups:
             group["lr"] = at(self.lr, progress)
-            if self.kind == "adam":
+            if self.kind in ("adam", "optimistic-adam"):
                 group["betas"] = (
                     float(at(self.betas[0], progress)),
                     float(at(self.betas[1], progress)),

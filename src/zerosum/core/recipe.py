@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from zerosum.core.config import DataSpec, GameConfig, Part
+from zerosum.core.engine import Order
 from zerosum.core.optim import Optim
 from zerosum.core.overrides import overridden, read_error
 from zerosum.data.config import DataConfig, Images
@@ -54,6 +55,8 @@ class Train(Part):
     """Lay images out with channels last; faster for convolutions in bf16."""
     compile: bool = False
     """Compile the networks with torch.compile; for GPUs, slower on a CPU."""
+    order: Order = "alternating"
+    """Whether players move in turn, at once, or by the extragradient method."""
     patience: int = Field(default=20, gt=0)
     """Stop after so many steps in a row without a finite gradient."""
 

@@ -107,7 +107,7 @@ class Trainer:
             while game.progress.seen < train.images:
                 for name, optim in recipe.optim.items():
                     optim.advance(actors.optimizers[name], game.progress)
-                log = play_step(game, batches, actors.optimizers, runtime, clip)
+                log = play_step(game, batches, actors.optimizers, runtime, clip, train.order)
                 game.progress = now = game.progress.after(train.batch)
                 actors.ema.update(train.batch, now.seen)
                 recorder.add(log, game.signals)
