@@ -21,6 +21,7 @@ from zerosum.losses.objectives import (
     least_squares,
     variational,
 )
+from zerosum.losses.packing import packed
 from zerosum.losses.penalties import (
     Critic,
     Samples,
@@ -32,8 +33,10 @@ from zerosum.losses.penalties import (
 )
 from zerosum.losses.precision import eager_float32
 from zerosum.losses.reconstruction import charbonnier, l1, l2, psnr
+from zerosum.losses.replay import ReplayPool
 from zerosum.losses.smoothness import PathLength, jacobian_clamping, mode_seeking
 from zerosum.losses.stabilisers import LeCamAnchors, instance_noise, lecam, top_k
+from zerosum.losses.unrolling import unrolled
 from zerosum.losses.weights import (
     HistoricalAverage,
     clip_weights_,
@@ -51,6 +54,7 @@ __all__ = [
     "Objective",
     "ObjectiveName",
     "PathLength",
+    "ReplayPool",
     "Samples",
     "bcr",
     "began_balance",
@@ -81,11 +85,13 @@ __all__ = [
     "mode_seeking",
     "orthogonal",
     "orthogonal_off_diagonal",
+    "packed",
     "psnr",
     "pulling_away",
     "r1",
     "r2",
     "top_k",
+    "unrolled",
     "variational",
     "zcr_critic",
     "zcr_generator",
