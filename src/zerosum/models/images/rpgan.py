@@ -11,8 +11,6 @@ residual backbone; real samples are shared by both turns of a step.
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 
@@ -22,47 +20,9 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine, Number, at
 from zerosum.data.config import Images
-from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
-
-
-def pyramid(width: int, levels: int, most: int = 8) -> list[int]:
-    """Feature maps of each level, from the largest grid to the smallest."""
-    return [width * min(2**i, most) for i in range(levels)]
-
-
-class Generator(nn.Sequential):
-    """Codes (B, latent) to images (B, channels, H, W) in [-1, 1]."""
-
-    def __init__(self, latent: int, width: int, channels: int, size: tuple[int, int]) -> None:
-        grid, levels = doublings(size)
-        maps = pyramid(width, levels)[::-1]
-        start = 2 * maps[0]
-        layers: list[nn.Module] = [
-            nn.Linear(latent, start * grid[0] * grid[1]),
-            nn.Unflatten(1, (start, *grid)),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(start, maps[0], 3, 1, 1),
-            nn.LeakyReLU(0.2),
-        ]
-        for before, after in pairwise(maps):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        super().__init__(*layers, nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh())
-
-
-class Discriminator(nn.Sequential):
-    """Images (B, channels, H, W) to logits (B,)."""
-
-    def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
-        grid, levels = doublings(size)
-        maps = pyramid(width, levels)
-        layers: list[nn.Module] = []
-        for before, after in pairwise([channels, *maps]):
-            layers += [nn.Conv2d(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
-        end = 2 * maps[-1]
-        layers += [nn.Conv2d(maps[-1], end, 3, 1, 1), nn.LeakyReLU(0.2), nn.Flatten()]
-        super().__init__(*layers, nn.Linear(end * grid[0] * grid[1], 1), nn.Flatten(0))
+from zerosum.nets.plain import Discriminator, Generator
 
 
 class RpGAN(LatentGame):

@@ -1,0 +1,132 @@
+"""Denoising diffusion: the baseline of today, slow to sample.
+
+Ho, Jain and Abbeel 2020, "Denoising Diffusion Probabilistic Models", arXiv:2006.11239: the
+simplified loss of eq. 14, which predicts the noise, with linear betas (section 4). Samples by
+Song, Meng and Ermon 2021, "Denoising Diffusion Implicit Models", arXiv:2010.02502, eq. 12 with
+sigma = 0, in far fewer steps than were trained: a sample is a function of its code.
+
+Deviations: a small U-Net without attention; each step's guess of the data is clipped to [-1, 1].
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from zerosum.core.config import ImageConfig
+from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.schedule import Cosine
+from zerosum.data.config import Images
+from zerosum.nets.diffusion import Clock, Diffusion, linear_betas
+from zerosum.nets.unet import UNet, halvings
+
+
+class Denoiser(nn.Module):
+    """Noised images (B, C, H, W) and times (B,), as shares, to the noise in them."""
+
+    def __init__(self, channels: int, width: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        told = 4 * width
+        self.clock = Clock(told)
+        self.network = UNet(channels, channels, width=width, levels=halvings(size, 2), told=told)
+
+    def forward(self, images: Tensor, share: Tensor) -> Tensor:
+        return self.network(images, self.clock(share))
+
+
+class DDPM(LatentGame):
+    class Config(ImageConfig):
+        width: int = 32
+        """Feature maps at the full size; doubled at each level below, up to 4 times."""
+        steps: int = Field(default=1_000, gt=0)
+        """Steps of the process that is learned."""
+        sampling_steps: int = Field(default=50, gt=0)
+        """Steps of sampling, at most `steps`."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.shape = (config.channels, *config.size)
+        self.diffusion = Diffusion(linear_betas(config.steps))
+        self.sampling_steps = min(config.sampling_steps, config.steps)
+        self.denoiser = Denoiser(config.channels, config.width, config.size)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"denoiser": [self.denoiser]}
+
+    def generators(self) -> list[nn.Module]:
+        return [self.denoiser]
+
+    def turns(self) -> list[Turn]:
+        return [Turn("denoiser", self.loss)]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, *self.shape, rng=rng)
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.denoise(z, self.sampling_steps)}
+
+    def denoise(self, noise: Tensor, steps: int) -> Tensor:
+        """Images (B, C, H, W) of pure noise (B, C, H, W), in so many steps."""
+        total = self.diffusion.steps
+        times = torch.linspace(total, 0, steps + 1).round().long().tolist()
+        images = noise
+        for time, earlier in itertools.pairwise(times):
+            now = torch.full((len(noise),), time, device=noise.device)
+            predicted = self.predict(images, now)
+            data = self.diffusion.without(images, now, predicted).clamp(-1, 1)
+            # The noise that fits the clipped data, so that the two still make up the images.
+            kept = float(self.diffusion.kept[time])
+            rest = (images - kept**0.5 * data) / (1 - kept) ** 0.5
+            images = self.diffusion.noised(data, torch.full_like(now, earlier), rest)
+        return images
+
+    def predict(self, images: Tensor, time: Tensor) -> Tensor:
+        """The noise (B, C, H, W) in images (B, C, H, W) after so many steps (B,)."""
+        return self.denoiser(images, time / self.diffusion.steps)
+
+    def loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        time = torch.randint(1, self.diffusion.steps + 1, (len(real),), device=real.device)
+        noise = torch.randn_like(real)
+        predicted = self.predict(self.diffusion.noised(real, time, noise), time)
+        return {"denoising": F.mse_loss(predicted, noise)}
+
+
+ADAM = {"denoiser": Optim(lr=Cosine(start=2e-3, end=1e-4), betas=(0.9, 0.999), clip=1.0)}
+
+PRESETS = {
+    "digits": Recipe(
+        model=DDPM.Config(width=16),
+        data=Images(path="digits"),
+        optim=ADAM,
+        ema=Averaging(half_life=10_000),
+        train=Train(
+            images=90_000, batch=64, checkpoint_every=50_000, sheet_every=40_000, log_every=4_000
+        ),
+        evaluate=Evaluate(every=100_000, samples=1_500),
+        source="ours; process and loss: arXiv:2006.11239, section 4",
+    ),
+    "fashion": Recipe(
+        model=DDPM.Config(width=16, sampling_steps=25),
+        data=Images(path="fashion-mnist"),
+        optim=ADAM,
+        ema=Averaging(half_life=20_000),
+        train=Train(images=200_000, batch=64, sheet_every=50_000),
+        evaluate=Evaluate(samples=2_000),
+        source="ours; process and loss: arXiv:2006.11239, section 4",
+    ),
+    "tiny": Recipe(
+        model=DDPM.Config(width=8, steps=20, sampling_steps=4),
+        data=Images(path="digits"),
+        optim=ADAM,
+        train=Train(images=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    ),
+}

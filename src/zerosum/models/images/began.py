@@ -1,0 +1,135 @@
+"""BEGAN: the discriminator is an auto-encoder, and a control loop balances the two players.
+
+Berthelot, Schumm and Metz 2017, "BEGAN: Boundary Equilibrium Generative Adversarial Networks",
+arXiv:1703.10717, section 3: an image's energy is the L1 error of its reconstruction. The
+discriminator lowers E[energy of real] - k E[energy of fake], the generator the energy of its
+images. After each step k moves by lambda (gamma E[real] - E[fake]), which holds the ratio of the
+energies near gamma: lower values give sharper and less varied images. The paper's measure of
+convergence is among the signals, with k.
+
+Deviations: strided and transposed convolutions of our own in place of the paper's 3x3 ones with
+subsampling and nearest neighbours; ReLU with a slope instead of ELU; z is uniform as in the paper;
+k moves after the generator's turn, with the energy of its samples and the real energy of the
+discriminator's turn just before.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from zerosum.core.config import ImageConfig
+from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.optim import Optim
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.schedule import Step
+from zerosum.data.config import Images
+from zerosum.losses.energy import (
+    began_balance,
+    began_convergence,
+    began_critic,
+    began_generator,
+)
+from zerosum.nets.plain import Generator, Trunk
+
+
+class BEGAN(LatentGame):
+    balance: Tensor
+    real_energy: Tensor
+
+    class Config(ImageConfig):
+        latent: int = 64
+        """Numbers in the generator's code and in the auto-encoder's."""
+        width: int = 64
+        """Feature maps after the first halving; doubled at each level below."""
+        diversity: float = 0.5
+        """Wanted ratio of the fakes' energy to the real images': gamma, in [0, 1]."""
+        rate: float = 0.001
+        """How fast k moves: lambda."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.latent_size = config.latent
+        self.diversity, self.rate = config.diversity, config.rate
+        shape = (config.width, config.channels, config.size)
+        self.generator = Generator(config.latent, *shape)
+        trunk = Trunk(*shape)
+        self.discriminator = nn.Sequential(
+            trunk, nn.Linear(trunk.features, config.latent), Generator(config.latent, *shape)
+        )
+        self.register_buffer("balance", torch.zeros(()))
+        self.register_buffer("real_energy", torch.zeros(()))
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", self.discriminator_loss),
+            Turn("generator", self.generator_loss),
+        ]
+
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        source = self.device if rng is None else rng.device
+        uniform = torch.rand(n, self.latent_size, generator=rng, device=source).to(self.device)
+        return 2 * uniform - 1
+
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.generator(z)}
+
+    def energy(self, images: Tensor) -> Tensor:
+        """Mean absolute errors (B,) of the reconstructions of images (B, C, H, W)."""
+        return (self.discriminator(images) - images).abs().flatten(1).mean(1)
+
+    def discriminator_loss(self, batch: Batch) -> Terms:
+        real = batch["image"]
+        with torch.no_grad():
+            fake = self.sample(len(real))["image"]
+        real_energy, fake_energy = self.energy(real), self.energy(fake)
+        self.real_energy.copy_(real_energy.detach().mean())
+        self.report(real_energy=real_energy, fake_energy=fake_energy)
+        return {"adversarial": began_critic(real_energy, fake_energy, self.balance)}
+
+    def generator_loss(self, batch: Batch) -> Terms:
+        energy = self.energy(self.sample(len(batch["image"]))["image"])
+        convergence = began_convergence(self.real_energy, energy, diversity=self.diversity)
+        self.balance.copy_(
+            began_balance(
+                self.balance, self.real_energy, energy, diversity=self.diversity, rate=self.rate
+            )
+        )
+        self.report(balance=self.balance, convergence=convergence)
+        return {"adversarial": began_generator(energy)}
+
+
+ADAM = Optim(lr=Step(start=1e-4, factor=0.5, every=1_000_000), betas=(0.5, 0.999))
+QUICK = Optim(lr=5e-4, betas=(0.5, 0.999))
+
+PRESETS = {
+    "digits": Recipe(
+        model=BEGAN.Config(latent=32, width=32, diversity=0.7),
+        data=Images(path="digits"),
+        optim={"discriminator": QUICK, "generator": QUICK},
+        train=Train(
+            images=150_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+        ),
+        evaluate=Evaluate(every=100_000, samples=1_500),
+        source="ours: about a minute on one core",
+    ),
+    "photos": Recipe(
+        model=BEGAN.Config(),
+        data=Images(path="photos", size=(64, 64), flip=True),
+        optim={"discriminator": ADAM, "generator": ADAM},
+        ema=Averaging(half_life=10_000),
+        train=Train(images=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
+        source="arXiv:1703.10717, section 4: batch 16, Adam at 1e-4; give your folder with --data",
+    ),
+    "tiny": Recipe(
+        model=BEGAN.Config(latent=8, width=8),
+        data=Images(path="digits"),
+        optim={"discriminator": QUICK, "generator": QUICK},
+        train=Train(images=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    ),
+}
