@@ -1,0 +1,1 @@
+"""Benchmarks: comparisons of many trainings, each one command."""

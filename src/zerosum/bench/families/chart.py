@@ -1,0 +1,96 @@
+"""Pictures of the families: the field's progress by year, spectra, and samples side by side."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from zerosum.bench.families.protocol import Protocol
+from zerosum.bench.families.run import Result
+from zerosum.bench.families.table import by_system
+from zerosum.core.files import atomic
+from zerosum.metrics import radial_spectrum
+
+YEARS = {
+    "gan": 2014.45,
+    "dcgan": 2015.88,
+    "wgan_gp": 2017.25,
+    "progan": 2017.82,
+    "sngan": 2018.13,
+    "rpgan": 2025.03,
+}
+"""When each paper of the chart of progress appeared on arXiv."""
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
+KINDS = {
+    "vae": (BLUE, "-"),
+    "ddpm": (GREEN, "-"),
+    "realnvp": (PURPLE, "-"),
+    "gan": (ORANGE, ":"),
+    "dcgan": (ORANGE, "--"),
+    "wgan_gp": (ORANGE, "-."),
+    "rpgan": (ORANGE, "-"),
+}
+"""Colour and line of the systems whose spectra are drawn."""
+
+
+def draw_progress(
+    path: Path, judge: Protocol, results: Sequence[Result], rivals: Mapping[str, dict]
+) -> None:
+    """Fréchet distance by year of publication, at one budget."""
+    groups = by_system(results)
+    shown = [name for name in YEARS if name in groups]
+    if not shown:
+        return
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axis = figure.subplots()
+    values = {name: [r["scores"]["FD pixels"] for r in groups[name]] for name in shown}
+    centres = [statistics.mean(values[name]) for name in shown]
+    years = [YEARS[name] for name in shown]
+    axis.plot(years, centres, color=BLUE, lw=1, zorder=1)
+    for name, year, centre in zip(shown, years, centres):
+        axis.scatter([year] * len(values[name]), values[name], color=BLUE, s=14, alpha=0.5)
+        axis.annotate(name, (year, centre), xytext=(6, 6), textcoords="offset points")
+    for name, row in rivals.items():
+        axis.axhline(row["FD pixels"], color=GREY, lw=0.8, ls="--")
+        axis.annotate(
+            name, (years[-1], row["FD pixels"]), color=GREY, fontsize=8, ha="right", va="bottom"
+        )
+    axis.set_yscale("log")
+    axis.set_xlabel("year of the paper")
+    axis.set_ylabel("Fréchet distance on pixels (lower is better)")
+    budget = results[0]["budget"]
+    axis.set_title(f"{judge.data}, {budget:g} s of processor time each; dots are seeds")
+    _save(figure, path)
+
+
+def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None:
+    """Radial power spectra relative to the real images': below 1 is blur, above 1 noise."""
+    groups = by_system(results)
+    real = radial_spectrum(judge.real)
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axis = figure.subplots()
+    for name, (colour, line) in KINDS.items():
+        if name not in groups:
+            continue
+        rows = torch.tensor([r["spectrum"]["power"] for r in groups[name]])
+        ratio = rows.mean(0)[1:] / real.power[1:]
+        axis.plot(real.frequency[1:], ratio, color=colour, ls=line, marker="o", ms=3, label=name)
+    axis.axhline(1, color=GREY, lw=0.8)
+    axis.set_yscale("log")
+    axis.set_xlabel("cycles per pixel")
+    axis.set_ylabel("power, real images having 1")
+    axis.set_title(f"{judge.data}: spectra of samples")
+    axis.legend(frameon=False, ncols=2)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FigureCanvasAgg(figure)
+    with atomic(path) as partial:
+        figure.savefig(partial, dpi=110, format="png")

@@ -1,0 +1,136 @@
+"""How a row of the families' table is measured: the same for GANs, baselines and no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from zerosum.data.config import Images
+from zerosum.data.source import Source, finish
+from zerosum.errors import UserError, nearest
+from zerosum.metrics import frechet_distance, precision_recall, radial_spectrum
+from zerosum.metrics.extractors.classifiers import SmallClassifier
+
+K = 5
+"""Neighbours of precision and recall."""
+SEED = 1
+"""Seed of the samples that are scored."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One data set, and what samples of it are compared with.
+
+    Attributes:
+        preset: Name of the preset that each system must have.
+        data: Name of the data set.
+        classifier: Which of the shipped classifiers tells classes and gives features.
+        count: Real images that are compared with, and samples drawn; 0 for all real ones.
+        seconds: Usual budget of processor time of a training.
+    """
+
+    preset: str
+    data: str
+    classifier: str
+    count: int
+    seconds: float
+
+    @cached_property
+    def real(self) -> Tensor:
+        """Real images (N, C, H, W) in [-1, 1]: a fixed random choice of all that are there."""
+        source = Images(path=self.data, holdout=0).open().train
+        assert isinstance(source, Source)
+        chosen = torch.arange(len(source))
+        if self.count:
+            chosen = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
+            chosen = chosen[: self.count]
+        return finish(source.fetch(chosen.tolist()))["image"]
+
+    @cached_property
+    def seen(self) -> tuple[Tensor, Tensor]:
+        """The classifier's features and classes of the real images."""
+        return self.classify(self.real)
+
+    @cached_property
+    def network(self) -> SmallClassifier:
+        return SmallClassifier(self.classifier)
+
+    def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (N, 64) and classes (N,) of images."""
+        parts = [self.network.outputs(part) for part in images.split(500)]
+        logits = torch.cat([p.logits for p in parts if p.logits is not None])
+        return torch.cat([p.features for p in parts]), logits.argmax(1)
+
+    def row(self, fake: Tensor, real: Tensor | None = None) -> dict[str, float]:
+        """All scores of some samples.
+
+        Args:
+            fake: Images (M, C, H, W) in [-1, 1].
+            real: Images to compare with; all real ones when None.
+        """
+        features, classes = self.classify(fake)
+        theirs = self.seen[0] if real is None else self.classify(real)[0]
+        real = self.real if real is None else real
+        pixels = {"real": real.flatten(1), "fake": fake.flatten(1)}
+        both = precision_recall(**pixels, k=K)
+        shares = torch.bincount(classes, minlength=self.network.classes) / len(classes)
+        return {
+            "FD pixels": float(frechet_distance(**pixels, interval=False)),
+            f"FD cnn-{self.classifier}": float(
+                frechet_distance(real=theirs, fake=features, interval=False)
+            ),
+            "precision": float(both.precision),
+            "recall": float(both.recall),
+            "rarest class %": 100 * shares.min().item(),
+            "commonest class %": 100 * shares.max().item(),
+            "fine detail": detail(real, fake),
+        }
+
+    def rivals(self) -> dict[str, dict[str, float]]:
+        """Rows that need no training: two halves of the real images, and two simple models."""
+        real, n = self.real, len(self.real)
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+        halves = real[order[: n // 2]], real[order[n // 2 :]]
+        rng = torch.Generator().manual_seed(0)
+        flat = real.flatten(1)
+        width = flat.shape[1]
+        factor = torch.linalg.cholesky(flat.T.cov().double() + 1e-6 * torch.eye(width)).float()
+        gaussian = flat.mean(0) + torch.randn(n, width, generator=rng) @ factor.T
+        picked = flat[torch.randint(n, (n,), generator=rng)]
+        noisy = picked + 0.2 * torch.randn(n, width, generator=rng)
+        return {
+            f"real halves ({n // 2:,} each)": self.row(halves[1], halves[0]),
+            "one Gaussian (no network)": self.row(gaussian.clamp(-1, 1).view_as(real)),
+            "the data + noise 0.2 (copies)": self.row(noisy.clamp(-1, 1).view_as(real)),
+        }
+
+
+def detail(real: Tensor, fake: Tensor) -> float:
+    """Power of the samples in the highest quarter of frequencies, real ones having 1.
+
+    Below 1 is blur, above 1 is noise.
+    """
+    ours, theirs = radial_spectrum(fake), radial_spectrum(real)
+    fine = ours.frequency > 0.375
+    return float(ours.power[fine].mean() / theirs.power[fine].mean())
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    "digits": Protocol("digits", "digits", "digits", 0, 45),
+    "fashion": Protocol("fashion", "fashion-mnist", "fashion-mnist", 5_000, 300),
+}
+
+
+def protocol(name: str) -> Protocol:
+    """A protocol by name.
+
+    Raises:
+        UserError: There is none of this name.
+    """
+    if name not in PROTOCOLS:
+        raise UserError(f"there is no set '{name}' in this bench: {nearest(name, PROTOCOLS)}")
+    return PROTOCOLS[name]

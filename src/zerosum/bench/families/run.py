@@ -1,0 +1,138 @@
+"""Many trials side by side, each a process of its own; what is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zerosum.bench.families.protocol import Protocol, protocol
+from zerosum.bench.families.trial import RESULT
+from zerosum.core import registry
+from zerosum.errors import UserError
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One system with one seed on one set."""
+
+    system: str
+    data: str
+    seed: int
+    seconds: float
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.data / f"{self.system}-{self.seed}"
+
+    @property
+    def result(self) -> Result | None:
+        """Its scores, None while there are none.
+
+        Raises:
+            UserError: The scores were taken with another budget.
+        """
+        path = self.folder / RESULT
+        if not path.is_file():
+            return None
+        found = json.loads(path.read_text())
+        if found["budget"] != self.seconds:
+            raise UserError(
+                f"{path} has a budget of {found['budget']:g} s, not {self.seconds:g} s: "
+                f"give --seconds {found['budget']:g}, or another --out"
+            )
+        return found
+
+
+def candidates(data: Protocol) -> list[str]:
+    """Systems that have a preset for a set, which also learn from it."""
+    found = []
+    for name in registry.list_models():
+        preset = registry.system(name).presets.get(data.preset)
+        if preset is not None and getattr(preset.data, "path", None) == data.data:
+            found.append(name)
+    return found
+
+
+def chosen(names: Sequence[str], data: str) -> list[str]:
+    """The systems asked for, all candidates when none are.
+
+    Raises:
+        UserError: One of them has no preset for the set.
+    """
+    known = candidates(protocol(data))
+    for name in names:
+        registry.system(name)
+        if name not in known:
+            raise UserError(
+                f"{name} has no preset '{protocol(data).preset}' on {protocol(data).data}, so it "
+                f"cannot be compared there: choose of {', '.join(known)}"
+            )
+    return list(names) or known
+
+
+def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[Result]:
+    """Train and score what has no result yet.
+
+    Args:
+        trials: What to run, in this order.
+        jobs: How many at a time, each on one thread.
+        say: Hears one line about each.
+
+    Returns:
+        The results of all trials that have one, in their order.
+
+    Raises:
+        UserError: A trial failed; the others were still run.
+    """
+    # Networks this small gain nothing from a second thread, and lose much where cores are shared.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    waiting = [trial for trial in trials if trial.result is None]
+    done, total = len(trials) - len(waiting), len(trials)
+    running: dict[subprocess.Popen[bytes], Trial] = {}
+    failed: list[str] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                trial = waiting.pop(0)
+                running[_start(trial, environment)] = trial
+            for process in [p for p in running if p.poll() is not None]:
+                trial = running.pop(process)
+                done += 1
+                label = f"{done}/{total} {trial.system} on {trial.data}, seed {trial.seed}"
+                result = trial.result
+                if process.returncode or result is None:
+                    failed.append(f"{trial.system} (see {trial.folder / 'output.txt'})")
+                    say(f"{label}: failed")
+                else:
+                    say(f"{label}: FD pixels {result['scores']['FD pixels']:.3g}")
+            time.sleep(0.2)
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait()
+    if failed:
+        raise UserError(f"{len(failed)} trainings failed: {', '.join(failed)}")
+    return [result for trial in trials if (result := trial.result) is not None]
+
+
+def _start(trial: Trial, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    words = [trial.system, trial.data, str(trial.seed), str(trial.seconds), str(trial.folder)]
+    with (trial.folder / "output.txt").open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "zerosum.bench.families.trial", *words],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )

@@ -1,0 +1,122 @@
+"""The families' results as tables, on the screen and between the marks of pages."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from zerosum.bench.families.protocol import SEED, K, Protocol
+from zerosum.bench.families.run import Result
+from zerosum.core.files import write_text
+
+Rivals = Mapping[str, Mapping[str, float]]
+
+
+def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Results of the seeds of each system, the best mean Fréchet distance first."""
+    found: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        found[result["system"]].append(result)
+    return dict(sorted(found.items(), key=lambda item: mean(item[1], "FD pixels")))
+
+
+def mean(results: Sequence[Result], score: str) -> float:
+    return statistics.mean(result["scores"][score] for result in results)
+
+
+def table(
+    results: Sequence[Result], rivals: Rivals, links: Mapping[str, str] | None = None
+) -> str:
+    """A Markdown table: rows that need no training first, then one row per system.
+
+    Args:
+        results: Of any number of systems and seeds, all on one set.
+        rivals: Scores of the rows without training.
+        links: Where a system's name leads to.
+    """
+    scores = list(next(iter(rivals.values())))
+    columns = [*scores, "images", "train s"]
+    lines = ["| system | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in rivals.items():
+        cells = [f"{row[score]:.3g}" for score in scores]
+        lines.append(f"| {name} | {' | '.join(cells)} | - | - |")
+    for name, group in by_system(results).items():
+        shown = f"[{name}]({links[name]})" if links and name in links else name
+        cells = [_cell([r["scores"][score] for r in group]) for score in scores]
+        cells.append(f"{statistics.mean(r['images'] for r in group):,.0f}")
+        seconds = [r["seconds"] for r in group if r["seconds"]]
+        cells.append(f"{statistics.mean(seconds):.0f}" if seconds else "-")
+        lines.append(f"| {shown} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(values: Sequence[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.3g}{spread}"
+
+
+def note(judge: Protocol, results: Sequence[Result]) -> str:
+    """The protocol of a table in words."""
+    seeds = sorted({result["seed"] for result in results})
+    versions = ", ".join(sorted({result["torch"] for result in results}))
+    machines = " and ".join(sorted({result["machine"] for result in results}))
+    count = len(judge.real)
+    which = f"all {count:,}" if not judge.count else f"{count:,} of the"
+    return (
+        f"{count:,} samples (seed {SEED}) of the averaged generator against {which} real images, "
+        f"k = {K}; mean ± standard deviation over training seeds "
+        f"{', '.join(map(str, seeds))}. Budget: {results[0]['budget']:g} s of processor time each "
+        f"({machines}), torch {versions}. Fine detail: power in the highest quarter of "
+        "frequencies, real images having 1. Real halves have half the samples, which alone "
+        "raises their Fréchet distance."
+    )
+
+
+def command(data: str, systems: Sequence[str], seeds: int) -> str:
+    """The command that makes a table."""
+    named = f" --systems {','.join(systems)}" if systems else ""
+    return f"zerosum bench families --set {data}{named} --seeds {seeds}"
+
+
+def section(judge: Protocol, results: Sequence[Result], rivals: Rivals) -> str:
+    """What a model's page shows between its marks."""
+    system, seeds = results[0]["system"], len({r["seed"] for r in results})
+    cost = statistics.mean(result["milliseconds per sample"] for result in results)
+    parameters = results[0]["parameters"]
+    return "\n\n".join(
+        [
+            f"```\n{command(judge.preset, [system], seeds)}\n```",
+            table(results, rivals),
+            wrapped(note(judge, results)),
+            f"{parameters:,} parameters in all; one sample costs {cost:.2g} ms there.",
+        ]
+    )
+
+
+def wrapped(text: str, width: int = 128) -> str:
+    """A paragraph in lines."""
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width))
+
+
+def between_marks(page: Path, mark: str, text: str) -> bool:
+    """Replace what a page has between `<!-- mark -->` and `<!-- /KIND -->`.
+
+    KIND is the mark's first word, without a colon.
+
+    Returns:
+        Whether the page has these marks.
+    """
+    before = page.read_text()
+    kind = mark.split()[0].removesuffix(":")
+    pattern = rf"(<!-- {re.escape(mark)} -->\n).*?(<!-- /{kind} -->)"
+    after, found = re.subn(
+        pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before, flags=re.DOTALL
+    )
+    if found and after != before:
+        write_text(page, after)
+    return bool(found)

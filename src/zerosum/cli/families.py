@@ -1,0 +1,81 @@
+"""`zerosum bench families`: every image system on one set at one budget."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def families(
+    data: Annotated[str, typer.Option("--set", help="digits or fashion.")] = "digits",
+    systems: Annotated[
+        str | None, typer.Option(help="Of these systems only, such as gan,vae.", metavar="A,B")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each system.")] = 3,
+    seconds: Annotated[
+        float | None,
+        typer.Option(help="Processor time of a training.  [default: 45, fashion 300]"),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time.  [default: one per core]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/families"),
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write all results to this file too.")
+    ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(help="Documentation folder whose tables and pictures to bring up to date."),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option(help="--no-train shows what is there, without training more.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train and score all image systems on one set at one budget; goes on where it was stopped.
+
+    Example: zerosum bench families --set digits --systems gan,vae,rpgan --seeds 3
+    """
+    from json import dumps
+
+    from zerosum.bench.families.chart import draw_progress, draw_spectra
+    from zerosum.bench.families.protocol import protocol
+    from zerosum.bench.families.publish import publish
+    from zerosum.bench.families.run import Trial, chosen, run
+    from zerosum.bench.families.table import note, table
+    from zerosum.core.files import write_text
+    from zerosum.errors import UserError
+
+    judge = protocol(data)
+    names = chosen([name.strip() for name in systems.split(",")] if systems else [], data)
+    budget = judge.seconds if seconds is None else seconds
+    if budget <= 0:
+        raise UserError(f"--seconds {budget:g}: a training needs a budget above 0")
+    trials = [Trial(name, data, seed, budget, out) for seed in range(seeds) for name in names]
+    if train:
+
+        def say(line: str) -> None:
+            if not quiet:
+                print(line, file=sys.stderr, flush=True)
+
+        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+        results = run(trials, jobs or cores, say)
+    else:
+        results = [result for trial in trials if (result := trial.result) is not None]
+    if not results:
+        raise UserError(f"{out} holds no results of this set yet: run without --no-train")
+    rivals = judge.rivals()
+    print(table(results, rivals))
+    print(f"\n{note(judge, results)}")
+    folder = out / data
+    draw_progress(folder / "progress.png", judge, results, {k: dict(v) for k, v in rivals.items()})
+    draw_spectra(folder / "spectra.png", judge, results)
+    if json is not None:
+        write_text(json, dumps({"results": results, "rivals": rivals}, indent=1) + "\n")
+    if pages is not None:
+        for path in publish(pages, judge, results, rivals):
+            print(path, file=sys.stderr)
