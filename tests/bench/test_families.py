@@ -87,8 +87,9 @@ def test_tables_sort_by_distance_and_say_how_seeds_differ():
 
 
 def test_a_models_section_names_its_command_and_protocol(digits):
-    text = section(digits, [result("gan", seed, 2.0) for seed in range(3)], RIVALS)
-    assert "zerosum bench families --set digits --systems gan --seeds 3" in text
+    text = section(digits, [result("gan", seed, 2.0) for seed in range(3)], RIVALS, "a.png")
+    assert "zerosum bench families --set digits --systems gan" in text
+    assert "--seeds 3 --seconds 60" in text and text.endswith("![samples of gan](a.png)")
     assert "12,345 parameters" in text and "seeds 0, 1, 2" in text.replace("\n", " ")
     assert max(len(line) for line in text.splitlines()) <= 130
     assert "an abacus" in note(digits, [result("gan", 0, 2.0)])
@@ -112,6 +113,11 @@ def test_the_budget_sets_the_length():
     assert planned.train.seed == 3 and planned.train.images % planned.train.batch == 0
     assert 0.2 < planned.train.images * seconds / 0.5 < 5  # the machine's pace may change
     assert planned.evaluate.samples == 0
+
+
+def test_without_a_budget_the_presets_length_is_kept():
+    short = recipe("gan/tiny")
+    assert budgeted(short, seconds=0, seed=0).train.images == short.train.images
 
 
 def test_a_trial_is_trained_scored_and_not_done_twice(tmp_path):

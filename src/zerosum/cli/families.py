@@ -18,7 +18,10 @@ def families(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each system.")] = 3,
     seconds: Annotated[
         float | None,
-        typer.Option(help="Processor time of a training.  [default: 45, fashion 300]"),
+        typer.Option(
+            help="Processor time of a training; 0 for the preset's length.  "
+            "[default: 45, fashion 300]"
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trainings at a time.  [default: one per core]")
@@ -53,8 +56,8 @@ def families(
     judge = protocol(data)
     names = chosen([name.strip() for name in systems.split(",")] if systems else [], data)
     budget = judge.seconds if seconds is None else seconds
-    if budget <= 0:
-        raise UserError(f"--seconds {budget:g}: a training needs a budget above 0")
+    if budget < 0:
+        raise UserError(f"--seconds {budget:g}: a budget is 0 (the preset's length) or above")
     trials = [Trial(name, data, seed, budget, out) for seed in range(seeds) for name in names]
     if train:
 
@@ -77,5 +80,5 @@ def families(
     if json is not None:
         write_text(json, dumps({"results": results, "rivals": rivals}, indent=1) + "\n")
     if pages is not None:
-        for path in publish(pages, judge, results, rivals):
+        for path in publish(pages, judge, results, rivals, folder):
             print(path, file=sys.stderr)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
-from zerosum.bench.families.table import by_system
+from zerosum.bench.families.table import budget, by_system
 from zerosum.core.files import atomic
 from zerosum.metrics import radial_spectrum
 
@@ -63,8 +63,7 @@ def draw_progress(
     axis.set_yscale("log")
     axis.set_xlabel("year of the paper")
     axis.set_ylabel("Fréchet distance on pixels (lower is better)")
-    budget = results[0]["budget"]
-    axis.set_title(f"{judge.data}, {budget:g} s of processor time each; dots are seeds")
+    axis.set_title(f"{judge.data}, {budget(results)}; dots are seeds")
     _save(figure, path)
 
 

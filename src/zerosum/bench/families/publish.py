@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from zerosum.bench.families.chart import draw_progress, draw_spectra
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
@@ -17,10 +19,13 @@ from zerosum.bench.families.table import (
     table,
     wrapped,
 )
+from zerosum.core.files import atomic
 from zerosum.errors import UserError
 
 
-def publish(docs: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals) -> list[Path]:
+def publish(
+    docs: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals, runs: Path
+) -> list[Path]:
     """Bring a documentation folder up to date.
 
     Args:
@@ -29,6 +34,7 @@ def publish(docs: Path, judge: Protocol, results: Sequence[Result], rivals: Riva
         judge: The protocol of the set.
         results: Results of any number of systems.
         rivals: Rows without training.
+        runs: Folder of the runs of this set, from which sheets of samples are taken.
 
     Returns:
         Pages and pictures that were written.
@@ -42,19 +48,31 @@ def publish(docs: Path, judge: Protocol, results: Sequence[Result], rivals: Riva
     written: list[Path] = []
     groups = by_system(results)
     pages = {name: docs / "models" / f"{name}.md" for name in groups}
+    pictures = docs / "pictures"
     for name, group in groups.items():
         # The digits come first on a model's page, other sets have marks of their own.
         mark = f"families: {name}" + ("" if judge.preset == "digits" else f" {judge.preset}")
-        if pages[name].is_file() and between_marks(
-            pages[name], mark, section(judge, group, rivals)
-        ):
-            written.append(pages[name])
+        if not pages[name].is_file() or f"<!-- {mark} -->" not in pages[name].read_text():
+            continue
+        sheet = pictures / f"{name}_{judge.preset}.png"
+        drawn = runs / f"{name}-{group[0]['seed']}" / "run" / "samples.png"
+        with Image.open(drawn) as picture, atomic(sheet) as partial:
+            _reduced(picture).save(partial, format="PNG", optimize=True)
+        text = section(judge, group, rivals, f"../pictures/{sheet.name}")
+        between_marks(pages[name], mark, text)
+        written.append(pages[name])
     links = {name: f"../models/{name}.md" for name, page in pages.items() if page.is_file()}
     text = f"{table(results, rivals, links)}\n\n{wrapped(note(judge, results))}"
     if between_marks(overview, f"families {judge.preset}", text):
         written.append(overview)
-    pictures = docs / "pictures"
     named: Mapping[str, dict] = {name: dict(row) for name, row in rivals.items()}
     draw_progress(pictures / f"progress_{judge.preset}.png", judge, results, named)
     draw_spectra(pictures / f"spectra_{judge.preset}.png", judge, results)
     return [*written, *sorted(pictures.glob(f"*_{judge.preset}.png"))]
+
+
+def _reduced(sheet: Image.Image, side: int = 480) -> Image.Image:
+    """A sheet small enough for a page."""
+    small = sheet.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return small

@@ -67,31 +67,47 @@ def note(judge: Protocol, results: Sequence[Result]) -> str:
     which = f"all {count:,}" if not judge.count else f"{count:,} of the"
     return (
         f"{count:,} samples (seed {SEED}) of the averaged generator against {which} real images, "
-        f"k = {K}; mean ± standard deviation over training seeds "
-        f"{', '.join(map(str, seeds))}. Budget: {results[0]['budget']:g} s of processor time each "
-        f"({machines}), torch {versions}. Fine detail: power in the highest quarter of "
-        "frequencies, real images having 1. Real halves have half the samples, which alone "
-        "raises their Fréchet distance."
+        f"k = {K}; mean ± standard deviation over training seeds {', '.join(map(str, seeds))}. "
+        f"Budget: {budget(results)} ({machines}), torch {versions}. Fine detail: power in the "
+        "highest quarter of frequencies, real images having 1. Real halves have half the "
+        "samples, which alone raises their Fréchet distance."
     )
 
 
-def command(data: str, systems: Sequence[str], seeds: int) -> str:
-    """The command that makes a table."""
-    named = f" --systems {','.join(systems)}" if systems else ""
-    return f"zerosum bench families --set {data}{named} --seeds {seeds}"
+def budget(results: Sequence[Result]) -> str:
+    """What each training was allowed, in words."""
+    seconds = results[0]["budget"]
+    return f"{seconds:g} s of processor time each" if seconds else "the preset's number of images"
 
 
-def section(judge: Protocol, results: Sequence[Result], rivals: Rivals) -> str:
-    """What a model's page shows between its marks."""
+def command(judge: Protocol, results: Sequence[Result]) -> str:
+    """The command that makes the rows of one system."""
     system, seeds = results[0]["system"], len({r["seed"] for r in results})
+    seconds = results[0]["budget"]
+    length = "" if seconds == judge.seconds else f" --seconds {seconds:g}"
+    return (
+        f"zerosum bench families --set {judge.preset} --systems {system} --seeds {seeds}{length}"
+    )
+
+
+def section(judge: Protocol, results: Sequence[Result], rivals: Rivals, sheet: str = "") -> str:
+    """What a model's page shows between its marks.
+
+    Args:
+        judge: The protocol.
+        results: Of one system.
+        rivals: Rows without training.
+        sheet: A picture of samples, relative to the page.
+    """
     cost = statistics.mean(result["milliseconds per sample"] for result in results)
     parameters = results[0]["parameters"]
     return "\n\n".join(
         [
-            f"```\n{command(judge.preset, [system], seeds)}\n```",
+            f"```\n{command(judge, results)}\n```",
             table(results, rivals),
             wrapped(note(judge, results)),
             f"{parameters:,} parameters in all; one sample costs {cost:.2g} ms there.",
+            *([f"![samples of {results[0]['system']}]({sheet})"] if sheet else []),
         ]
     )
 

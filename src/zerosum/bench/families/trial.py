@@ -77,10 +77,14 @@ def pace(recipe: Recipe, seconds: float = 1.5) -> float:
 
 
 def budgeted(recipe: Recipe, seconds: float, seed: int) -> Recipe:
-    """The recipe, as long as a budget of processor time allows and without records on the way."""
-    batch = recipe.train.batch
-    glance = min(1.5, seconds / 40)
-    images = max(1, round(seconds / pace(recipe, glance) / batch)) * batch
+    """The recipe, as long as a budget of processor time allows and without records on the way.
+
+    A budget of 0 leaves the preset's own length.
+    """
+    batch, images = recipe.train.batch, recipe.train.images
+    if seconds:
+        glance = min(1.5, seconds / 40)
+        images = max(1, round(seconds / pace(recipe, glance) / batch)) * batch
     quarter = max(batch, images // 4)
     changes = {"images": images, "seed": seed, "checkpoint_every": quarter, "keep": 1}
     changes |= {"sheet_every": images, "log_every": max(batch, images // 40)}
