@@ -114,6 +114,19 @@ def test_the_bigan_players_play_the_same_game_from_both_ends():
     assert terms["encoder"].item() == pytest.approx(math.log1p(math.exp(3)), rel=1e-4)
 
 
+def test_the_codes_of_a_veegan_are_drawn_around_their_mean():
+    spread = 0.7
+    game = build("veegan", spread=spread)
+    seen = []
+    inner = game.discriminator.forward
+    game.discriminator.forward = lambda images, codes: seen.append(codes) or inner(images, codes)
+    images = IMAGES.repeat(200, 1, 1, 1)
+    game.discriminator_loss({"image": images})
+    noise = seen[0] - game.encode(images)
+    assert noise.std().item() == pytest.approx(spread, rel=0.05)
+    assert torch.equal(game.encode(images), game.encode(images))
+
+
 def test_the_reconstructor_of_a_veegan_follows_reconstruction_alone():
     game = build("veegan", reconstruction=2.0)
     torch.manual_seed(1)

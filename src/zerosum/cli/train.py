@@ -138,6 +138,7 @@ def _report(folder: Path, module: str | None) -> None:
     from zerosum.core.checkpoint import checkpoints
     from zerosum.core.run import RunFolder
     from zerosum.core.sheets import read_lines
+    from zerosum.pipelines.report import report as write_report
 
     run = RunFolder(folder)
     scored = read_lines(run.scores)
@@ -150,6 +151,7 @@ def _report(folder: Path, module: str | None) -> None:
     print(
         f"pictures   {folder / 'samples.png'}, {folder / 'curves.png'}, {folder / 'progress.gif'}"
     )
+    print(f"report     {write_report(folder, samples=0, module=module)[0]}")
     print(f"weights    {checkpoints(run.checkpoints)[-1] / 'ema.safetensors'}")
     print(f"next       zerosum generate {here} -n 64 --seed 0 --out samples.png{own}")
     print(f"           zerosum export {here} --to model{own}")

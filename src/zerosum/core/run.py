@@ -132,11 +132,12 @@ class RunFolder:
         finally:
             os.close(handle)
 
-    def claim(self, recipe: Recipe) -> None:
-        """Make the folders and store the resolved recipe."""
+    def claim(self, recipe: Recipe, machine: Mapping[str, str]) -> None:
+        """Make the folders and store the resolved recipe, and where it is trained."""
         self.sheets.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_text(self.recipe, recipe.to_json())
+        write_text(self.path / "machine.json", json.dumps(machine, indent=2) + "\n")
 
 
 @dataclass

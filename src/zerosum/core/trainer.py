@@ -15,6 +15,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.film import Film
 from zerosum.core.game import Game, Progress
 from zerosum.core.interrupts import Interrupts, Stopped
+from zerosum.core.machine import machine
 from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import JsonLines, Logger, Recorder, append_line, forget_after
@@ -137,7 +138,7 @@ class Trainer:
             try:
                 self.out.check(recipe)
                 stack.enter_context(self.out.locked())
-                self.out.claim(recipe)
+                self.out.claim(recipe, machine(runtime.device, runtime.world))
             except UserError as error:
                 refusal = str(error)
         runtime.agree(refusal)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import platform
 import sys
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ from zerosum.core import checkpoint
 from zerosum.core.engine import play_step
 from zerosum.core.files import write_text
 from zerosum.core.game import Progress
+from zerosum.core.machine import processor
 from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe as find_recipe
@@ -137,24 +137,13 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
         "milliseconds per sample": 1_000 * per_sample,
         "parameters": sum(p.numel() for p in game.parameters()),
         "torch": torch.__version__,
-        "machine": machine(),
+        "machine": f"{processor()}, one thread",
         "spectrum": {
             "frequency": spectrum.frequency.tolist(),
             "power": spectrum.power.tolist(),
         },
     }
     write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
-
-
-def machine() -> str:
-    """The processor's name and the threads in use, such as `AMD EPYC 7B13, 1 thread`."""
-    name = platform.processor() or platform.machine()
-    cpus = Path("/proc/cpuinfo")
-    if cpus.is_file():
-        lines = [line for line in cpus.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":", 1)[1].strip() if lines else name
-    threads = torch.get_num_threads()
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=ALL,
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=110_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -135,7 +135,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=ALL,
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=110_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: as digits, with the encoder of arXiv:1606.00704",

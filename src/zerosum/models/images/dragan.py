@@ -88,7 +88,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=150_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours, with the paper's weight and slope: about a minute on one core",

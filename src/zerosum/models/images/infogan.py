@@ -172,7 +172,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=dict.fromkeys(PAPER, QUICK),
         train=Train(
-            images=180_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=160_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="arXiv:1606.03657, appendix C.1: codes and weights; the rest ours",

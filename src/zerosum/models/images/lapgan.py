@@ -8,8 +8,9 @@ real images below; samples climb from level to level.
 
 Deviations: the levels are trained at the same time, as one player of independent networks (no
 loss and no gradient links them); the image is halved by averaging and doubled bilinearly instead
-of the paper's filters, which the pyramid allows; no classes; leaky ReLU and Adam throughout; a
-sample is clamped to [-1, 1] at the end.
+of the paper's filters, which the pyramid allows; the band is made from the image below it and
+several planes of noise instead of the enlarged image and one plane; no classes; leaky
+ReLU and Adam throughout; a sample is clamped to [-1, 1] at the end.
 """
 
 from __future__ import annotations
@@ -34,18 +35,28 @@ from zerosum.nets.plain import Discriminator
 
 
 class Detail(nn.Module):
-    """Enlarged images (B, C, H, W) and noise (B, H W) to bands of detail (B, C, H, W)."""
+    """Images (B, C, H, W) and noise (B, planes H W) to bands of detail (B, C, 2 H, 2 W).
 
-    def __init__(self, width: int, channels: int) -> None:
+    Most layers work at the size below, where they see more of the image and cost less.
+    """
+
+    def __init__(self, width: int, channels: int, planes: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for before in (channels + 1, width, width):
-            layers += [nn.Conv2d(before, width, 5, 1, 2), nn.BatchNorm2d(width), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, channels, 5, 1, 2))
+        wide = 2 * width
+        self.layers = nn.Sequential(
+            *normalised(nn.Conv2d(channels + planes, wide, 3, 1, 1), wide),
+            *normalised(nn.Conv2d(wide, wide, 3, 1, 1), wide),
+            *normalised(nn.ConvTranspose2d(wide, width, 4, 2, 1), width),
+            nn.Conv2d(width, channels, 3, 1, 1),
+        )
 
-    def forward(self, coarse: Tensor, noise: Tensor) -> Tensor:
-        maps = noise.reshape(len(coarse), 1, *coarse.shape[2:])
-        return self.layers(torch.cat([coarse, maps], dim=1))
+    def forward(self, below: Tensor, noise: Tensor) -> Tensor:
+        maps = noise.reshape(len(below), -1, *below.shape[2:])
+        return self.layers(torch.cat([below, maps], dim=1))
+
+
+def normalised(layer: nn.Module, features: int) -> list[nn.Module]:
+    return [layer, nn.BatchNorm2d(features), nn.LeakyReLU(0.2)]
 
 
 class Smallest(nn.Sequential):
@@ -62,13 +73,15 @@ class Smallest(nn.Sequential):
 class LAPGAN(LatentGame):
     class Config(ImageConfig):
         latent: int = 64
-        """Numbers in the code of the smallest image; each level above has one per pixel."""
+        """Numbers in the code of the smallest image; each level above has some per pixel."""
         hidden: tuple[int, ...] = (256, 512)
         """Widths of the smallest image's generator; its discriminator has them reversed."""
         dropout: float = 0.0
         """Share of that discriminator's hidden units dropped in training."""
         width: int = 64
         """Feature maps of each level's networks."""
+        planes: int = 8
+        """Noise maps that a level's generator sees beside the image below."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -78,12 +91,17 @@ class LAPGAN(LatentGame):
         self.objective = OBJECTIVES["nonsaturating"]
         pixels = math.prod(self.smallest)
         self.generator = Smallest(config.latent, config.hidden, self.smallest)
-        self.details = nn.ModuleList(Detail(config.width, config.channels) for _ in range(levels))
+        self.details = nn.ModuleList(
+            Detail(config.width, config.channels, config.planes) for _ in range(levels)
+        )
         self.discriminator = mlp([pixels, *config.hidden[::-1], 1], dropout=config.dropout)
         self.judges = nn.ModuleList(
             Discriminator(config.width, 2 * config.channels, size) for size in self.sizes[1:]
         )
-        self.numbers = [config.latent, *(math.prod(size) for size in self.sizes[1:])]
+        self.numbers = [
+            config.latent,
+            *(config.planes * math.prod(size) for size in self.sizes[:-1]),
+        ]
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {
@@ -108,8 +126,8 @@ class LAPGAN(LatentGame):
         first, *noises = z.split(self.numbers, dim=1)
         images = [self.generator(first)]
         for detail, noise in zip(self.details, noises):
-            coarse = double(images[-1])
-            images.append(coarse + detail(coarse, noise))
+            below = images[-1]
+            images.append(double(below) + detail(below, noise))
         return images
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
@@ -122,8 +140,8 @@ class LAPGAN(LatentGame):
     def refine(self, images: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
         """Images (B, C, H, W) whose finest band of detail is generated, the rest being theirs."""
         noise = self.normal(len(images), self.numbers[-1], rng=rng)
-        coarse = double(halve(images))
-        return (coarse + self.details[-1](coarse, noise)).clamp(-1, 1)
+        below = halve(images)
+        return (double(below) + self.details[-1](below, noise)).clamp(-1, 1)
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         reals = self.pyramid(batch["image"])
@@ -150,8 +168,7 @@ class LAPGAN(LatentGame):
         first, *noises = self.latent(len(reals[0])).split(self.numbers, dim=1)
         images = [self.generator(first)]
         for detail, noise, below in zip(self.details, noises, reals):
-            coarse = double(below)
-            images.append(coarse + detail(coarse, noise))
+            images.append(double(below) + detail(below, noise))
         return images
 
     def _judge(self, level: int, images: Tensor, reals: list[Tensor]) -> Tensor:
@@ -209,7 +226,7 @@ PRESETS = {
         "ours begins at 4",
     ),
     "tiny": Recipe(
-        model=LAPGAN.Config(latent=8, hidden=(16,), width=8),
+        model=LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1),
         data=Images(path="digits"),
         optim=BOTH,
         train=Train(images=640, batch=16),

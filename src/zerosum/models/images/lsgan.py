@@ -19,7 +19,6 @@ from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.core.schedule import Cosine
 from zerosum.data.config import Images
 from zerosum.losses.objectives import least_squares
 from zerosum.nets.plain import Discriminator, Generator
@@ -79,15 +78,15 @@ class LSGAN(LatentGame):
 
 
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
-QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
+BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PRESETS = {
     "digits": Recipe(
         model=LSGAN.Config(latent=64, width=32, normalise_discriminator=False),
         data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
+        optim=BOTH,
         train=Train(
-            images=250_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -95,7 +94,7 @@ PRESETS = {
     "fashion": Recipe(
         model=LSGAN.Config(width=24),
         data=Images(path="fashion-mnist"),
-        optim={"discriminator": ADAM, "generator": ADAM},
+        optim=BOTH,
         ema=Averaging(half_life=10_000),
         train=Train(images=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
@@ -111,15 +110,15 @@ PRESETS = {
             normalise_discriminator=False,
         ),
         data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(images=250_000, batch=64, log_every=4_000),
+        optim=BOTH,
+        train=Train(images=200_000, batch=64, log_every=4_000),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="arXiv:1611.04076, section 3.2: a = -1, b = 1, c = 0; the rest as digits",
     ),
     "tiny": Recipe(
         model=LSGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
-        optim={"discriminator": ADAM, "generator": ADAM},
+        optim=BOTH,
         train=Train(images=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",

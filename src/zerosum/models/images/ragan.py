@@ -83,7 +83,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=250_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",

@@ -119,7 +119,7 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=60_000,
+            images=55_000,
             batch=64,
             checkpoint_every=100_000,
             sheet_every=50_000,

@@ -38,8 +38,9 @@ class UnrolledGAN(LatentGame):
         """Steps to look ahead: K. 0 is the plain game."""
         rule: Rule = "sgd"
         """How the steps ahead are made: gradient descent, or Adam from moments of zero."""
-        rate: float = Field(default=0.1, ge=0)
-        """Learning rate of the steps ahead."""
+        rate: float = Field(default=0.005, ge=0)
+        """Learning rate of the steps ahead. Where they overshoot, the generator's gradient
+        explodes: keep it well below what the discriminator would stand alone."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -93,11 +94,11 @@ QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
 PRESETS = {
     "digits": Recipe(
-        model=UnrolledGAN.Config(latent=64, width=32),
+        model=UnrolledGAN.Config(latent=64, width=16),
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            images=60_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: K = 5; about a minute on one core",

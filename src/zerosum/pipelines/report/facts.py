@@ -1,0 +1,117 @@
+"""What a finished or stopped run can tell about itself, read from its folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zerosum.core.recipe import Recipe, flat
+from zerosum.core.run import RunFolder, read_run
+from zerosum.core.sheets import read_lines
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The records of a run.
+
+    Attributes:
+        name: Name of the run's folder.
+        recipe: What was trained.
+        state: The newest checkpoint's clock and times.
+        log: Lines of `log.jsonl`.
+        scores: Lines of `scores.jsonl`.
+        events: Lines of `events.jsonl`; empty where nothing was noticed.
+        machine: Where it was trained; empty for runs that did not record it.
+        sheets: Sample sheets in the order of the clock.
+        players: Parameters by player.
+    """
+
+    name: str
+    recipe: Recipe
+    state: dict[str, Any]
+    log: list[dict]
+    scores: list[dict]
+    events: list[dict]
+    machine: dict[str, str]
+    sheets: list[Path]
+    players: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        return f"{self.recipe.system}/{self.recipe.preset}"
+
+    @property
+    def finished(self) -> bool:
+        return self.state["seen"] >= self.recipe.train.images
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """The run in a few words, by what they are about."""
+        seen, total = self.state["seen"], self.recipe.train.images
+        seconds = self.state["elapsed"]
+        done = "finished" if self.finished else f"{100 * seen / total:.0f} % done"
+        parameters = ", ".join(f"{name} {count:,}" for name, count in self.players.items())
+        rows = {
+            "length": f"{seen:,} images, {self.state['step']:,} steps of "
+            f"{self.recipe.train.batch} ({done})",
+            "time": f"{duration(seconds)}, {seen / max(seconds, 1e-9):,.0f} images per second",
+            "parameters": parameters,
+            "energy": "not measured",
+        }
+        return rows | self.machine
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The data card."""
+        facts = self.recipe.facts
+        rows = {"set": str(facts.get("data", ""))}
+        if "samples" in facts:
+            rows["samples trained on"] = f"{facts['samples']:,}"
+        if isinstance(names := facts.get("class_names"), list):
+            shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+            rows["classes"] = f"{len(names)}: {shown}"
+        rows["held out"] = str(facts.get("held_out", ""))
+        chosen = self.recipe.data.model_dump(mode="json", exclude={"kind"})
+        rows |= {name: str(value) for name, value in chosen.items() if value is not None}
+        return rows
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every number of the recipe by its dotted path."""
+        tree = self.recipe.model_dump(mode="json", exclude={"facts", "data"})
+        return {path: str(value) for path, value in flat(tree).items()}
+
+
+def read(path: Path, module: str | None = None) -> Facts:
+    """Read a run; `module` is the module or file of an outside model.
+
+    Raises:
+        UserError: The folder holds no run, or no whole checkpoint yet.
+    """
+    game, recipe, snapshot = read_run(path, module)
+    folder = RunFolder(path)
+    machine = path / "machine.json"
+    return Facts(
+        name=path.resolve().name,
+        recipe=recipe,
+        state=snapshot.state,
+        log=read_lines(folder.log),
+        scores=read_lines(folder.scores),
+        events=read_lines(path / "events.jsonl"),
+        machine=json.loads(machine.read_text()) if machine.is_file() else {},
+        sheets=sorted(folder.sheets.glob("seen_*.png")),
+        players={
+            name: sum(p.numel() for module in modules for p in module.parameters())
+            for name, modules in game.players().items()
+        },
+    )
+
+
+def duration(seconds: float) -> str:
+    """Such as `1 h 02 min` or `43 s`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

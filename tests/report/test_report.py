@@ -1,0 +1,163 @@
+"""The report of a run: what is on the page, that it needs nothing else, and how it looks."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import zerosum
+from zerosum.errors import UserError
+from zerosum.pipelines.report import report
+from zerosum.pipelines.report.facts import duration, read
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short finished run with scores, sheets and one recorded event."""
+    out = tmp_path_factory.mktemp("report") / "first <run>"
+    recipe = zerosum.recipe("gan/tiny").override(
+        {"train.sheet_every": 128, "train.log_every": 64, "evaluate.every": 320}
+    )
+    zerosum.train(recipe, out=out, device="cpu", quiet=True)
+    event = {
+        "failure": "mode collapse",
+        "seen": 320,
+        "evidence": "diversity 0.1 of the data's < 0.2",
+        "remedy": "train with model.packing=2",
+    }
+    (out / "events.jsonl").write_text(json.dumps(event) + "\n")
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    path, picture = report(run, samples=60, device="cpu")
+    assert path.name == "report.html" and picture.name == "report.png"
+    return path
+
+
+class Balance(HTMLParser):
+    """Collects tags that are never closed, and every address."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.addresses = [], []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_needs_no_network(page):
+    parser = Balance()
+    parser.feed(page.read_text())
+    assert parser.open == []
+    assert len(parser.addresses) >= 10
+    assert all(address.startswith("data:image/png;base64,") for address in parser.addresses)
+    assert "http" not in re.sub(r"data:image/png;base64,\S+", "", page.read_text())
+
+
+def test_names_cannot_become_markup(page):
+    assert "<h1>first &lt;run&gt;</h1>" in page.read_text()
+
+
+def test_the_page_tells_what_the_records_say(page, run):
+    text = page.read_text()
+    assert "640 images, 40 steps of 16 (finished)" in text
+    assert "mode collapse" in text and "train with model.packing=2" in text
+    for name in ("fd-cnn-digits", "precision", "recall", "coverage"):
+        assert name in text
+    assert "ceiling" in text and "60 samples (seed 0, averaged weights)" in text
+    assert "optim.generator.lr" in text and "energy" in text and "not measured" in text
+    assert "samples trained on" in text and "1,617" in text
+    assert json.loads((run / "machine.json").read_text())["device"] in text
+    assert len(re.findall("<figure>", text)) == 6  # the first, the last and four between
+
+
+def test_the_picture_can_be_read(page, run):
+    with Image.open(run / "report.png") as image:
+        assert image.width > 1_000
+        low, high = image.convert("L").getextrema()
+        assert low < 60 and high == 255
+
+
+def test_the_command_writes_both(run):
+    from zerosum.cli.main import app
+
+    ended = CliRunner().invoke(app, ["report", str(run), "--samples", "0", "--quiet"])
+    assert ended.exit_code == 0 and "report.html" in ended.stdout
+    assert "Not scored in this report" in (run / "report.html").read_text()
+
+
+def test_points_have_a_report_too(tmp_path):
+    recipe = zerosum.recipe("toy/tiny")
+    zerosum.train(recipe, out=tmp_path / "points", device="cpu", quiet=True)
+    text = report(tmp_path / "points", samples=50, device="cpu")[0].read_text()
+    assert "nearest training images below" not in text  # points have no such picture
+    assert "A closer look" in text
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(UserError, match="is no run"):
+        report(tmp_path)
+
+
+def test_a_stopped_run_says_how_far_it_came(run, tmp_path):
+    copy = tmp_path / "stopped"
+    shutil.copytree(run, copy)
+    tree = json.loads((copy / "recipe.json").read_text())
+    tree["train"]["images"] = 1_280
+    (copy / "recipe.json").write_text(json.dumps(tree))
+    assert "(50 % done)" in read(copy).summary["length"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(42.4, "42 s"), (600, "10 min"), (9_000, "2 h 30 min")],
+)
+def test_durations_read_well(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1_280, 500])  # headless windows are no narrower than 500
+def test_a_browser_shows_it_without_sideways_scrolling(page, tmp_path, width):
+    probe = tmp_path / "probe.html"
+    script = "<script>document.title='w'+document.documentElement.scrollWidth</script></body>"
+    probe.write_text(page.read_text().replace("</body>", script))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    shot = tmp_path / "shot.png"
+    size = f"--window-size={width},2400"
+    subprocess.run(
+        [*command, size, f"--screenshot={shot}", probe.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    with Image.open(shot) as image:
+        assert image.width == width
+        assert len(image.convert("L").resize((50, 50)).getcolors(2_500)) > 30  # not a blank page
+    dumped = subprocess.run(
+        [*command, size, "--dump-dom", probe.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = re.search(r"<title>w(\d+)</title>", dumped.stdout)
+    assert found is not None and int(found[1]) <= width
