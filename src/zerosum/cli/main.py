@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 import typer
 
-from zerosum.cli import check, evaluate, export, generate, inspect, list, new, train
+from zerosum.cli import bench, check, evaluate, export, generate, inspect, list, new, report, train
 from zerosum.errors import UserError
 
 app = typer.Typer(
@@ -25,12 +25,14 @@ for command in (
     train.train,
     generate.generate,
     evaluate.evaluate,
+    report.report,
     inspect.inspect,
     export.export,
     check.check,
     new.new,
 ):
     app.command(command.__name__.removesuffix("_systems"))(command)
+app.add_typer(bench.app)
 
 # Newer typer carries its own copy of click; this is the base of its errors in either case.
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]
