@@ -8,7 +8,19 @@ from typing import Protocol, cast
 
 import typer
 
-from zerosum.cli import bench, check, evaluate, export, generate, inspect, list, new, report, train
+from zerosum.cli import (
+    bench,
+    check,
+    evaluate,
+    export,
+    generate,
+    inspect,
+    list,
+    new,
+    report,
+    study,
+    train,
+)
 from zerosum.errors import UserError
 
 app = typer.Typer(
@@ -33,6 +45,7 @@ for command in (
 ):
     app.command(command.__name__.removesuffix("_systems"))(command)
 app.add_typer(bench.app)
+app.add_typer(study.app)
 
 # Newer typer carries its own copy of click; this is the base of its errors in either case.
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]

@@ -1,0 +1,159 @@
+"""Make the page of a study, and the key that says what was shown."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from PIL import Image
+from torch import Tensor
+
+from zerosum.codecs.image import to_pictures
+from zerosum.core.files import write_text
+from zerosum.data.config import Images
+from zerosum.data.source import Source, finish
+from zerosum.errors import UserError
+from zerosum.pipelines.generate import Generator
+from zerosum.pipelines.study.score import ANSWERS, KEY
+
+Kind = Literal["real", "generated", "check"]
+PAGE = Path("page") / "index.html"
+SIDE = 256
+"""Images are enlarged by whole factors up to about so many pixels."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One image of a study.
+
+    Attributes:
+        name: What the page calls it; it says nothing about the kind.
+        kind: What it is. A check is noise, which nobody who looks takes for real.
+        picture: The image.
+    """
+
+    name: str
+    kind: Kind
+    picture: Image.Image
+
+
+def make(
+    run: str | Path,
+    out: str | Path,
+    *,
+    real: str | None = None,
+    images: int = 50,
+    checks: int = 4,
+    milliseconds: int = 0,
+    seed: int = 0,
+    module: str | None = None,
+) -> Path:
+    """Write a study: `page/index.html` to be shown to people, and `key.json` to be kept.
+
+    Args:
+        run: Folder of a run or of an exported model.
+        out: Folder of the study; must not hold one already.
+        real: Folder, archive or named set of real images; the held-out images of the run when
+            None, so that nobody sees a training image.
+        images: Real images, and as many generated ones.
+        checks: Attention checks.
+        milliseconds: How long an image is shown; 0 until the answer (HYPE-infinity).
+        seed: Of the choice of real images and of the samples.
+        module: Module or file of an outside model.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: Too few images, samples that are no images, or a folder that is in use.
+    """
+    folder = Path(out)
+    if (folder / KEY).exists():
+        raise UserError(f"{folder} holds a study, whose answers would be lost: give another --out")
+    if images < 1 or checks < 0 or milliseconds < 0:
+        raise UserError("a study needs at least one image of each kind, and no negative numbers")
+    generator = Generator.load(run, module=module)
+    fake = generator.draw(images, seed=seed).get("image")
+    if fake is None:
+        raise UserError(f"{run} generates no images, so there is nothing to show to people")
+    trials = _trials(fake, _real(generator, real, fake, images, seed), checks, seed)
+    number = secrets.token_hex(8)
+    key = {
+        "study": number,
+        "run": str(run),
+        "milliseconds": milliseconds,
+        "seed": seed,
+        "trials": {trial.name: trial.kind for trial in trials},
+    }
+    text = _template().render(
+        study=number,
+        milliseconds=milliseconds,
+        trials=[{"name": trial.name, "source": _address(trial.picture)} for trial in trials],
+    )
+    (folder / PAGE).parent.mkdir(parents=True, exist_ok=True)
+    (folder / ANSWERS).mkdir(exist_ok=True)
+    write_text(folder / PAGE, text)
+    write_text(folder / KEY, json.dumps(key, indent=1) + "\n")
+    return folder / PAGE
+
+
+def _real(generator: Generator, named: str | None, fake: Tensor, count: int, seed: int) -> Tensor:
+    """Real images of the size and channels of the generated ones."""
+    if named is None:
+        split = generator.recipe.data.open()
+        source = split.heldout or split.train
+    else:
+        channels, height, width = fake.shape[1:]
+        data = Images.model_validate(
+            {"path": named, "size": (height, width), "channels": channels, "holdout": 0}
+        )
+        source = data.open().train
+    if not isinstance(source, Source) or len(source) < count:
+        have = len(source) if isinstance(source, Source) else "a stream of"
+        raise UserError(
+            f"there are {have} real images and {count} are wanted: give --real with more, or "
+            "a smaller --images"
+        )
+    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
+    return finish(source.fetch(order[:count].tolist()))["image"]
+
+
+def _trials(fake: Tensor, real: Tensor, checks: int, seed: int) -> list[Trial]:
+    """All trials, in an order that says nothing; the page shuffles them again for each rater."""
+    rng = torch.Generator().manual_seed(seed)
+    noise = torch.rand((checks, *real.shape[1:]), generator=rng) * 2 - 1
+    kinds: list[tuple[Kind, Tensor]] = [("real", real), ("generated", fake), ("check", noise)]
+    made = [
+        Trial(secrets.token_hex(6), kind, picture)
+        for kind, batch in kinds
+        if len(batch)
+        for picture in to_pictures(batch)
+    ]
+    return sorted(made, key=lambda trial: trial.name)
+
+
+def _address(picture: Image.Image) -> str:
+    """The picture, enlarged without smoothing, as a data address without a trace of its origin."""
+    factor = max(1, SIDE // max(picture.size))
+    plain = Image.fromarray(np.asarray(picture.convert("RGB")))
+    large = plain.resize((plain.width * factor, plain.height * factor), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    large.save(buffer, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("zerosum.pipelines.study", "."),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("page.html.jinja")
