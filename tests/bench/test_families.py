@@ -130,6 +130,11 @@ def test_a_trial_is_trained_scored_and_not_done_twice(tmp_path):
     assert runs.run([one], 1, said.append) == [first] and not said
     with pytest.raises(UserError, match=r"has a budget of 0.3 s, not 9 s: give --seconds 0.3"):
         _ = Trial("gan", "digits", 0, 9.0, tmp_path).result
+    tree = json.loads((one.folder / "plan.json").read_text())
+    tree["model"]["latent"] += 1
+    (one.folder / "plan.json").write_text(json.dumps(tree))
+    with pytest.raises(UserError, match=r"was trained before model.latent of the preset changed"):
+        _ = one.result
 
 
 def test_a_stopped_trial_goes_on_with_its_plan(tmp_path):

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.bench.families.protocol import Protocol, protocol
-from zerosum.bench.families.trial import RESULT
+from zerosum.bench.families.trial import PLAN, RESULT
 from zerosum.core import registry
+from zerosum.core.recipe import Recipe
 from zerosum.errors import UserError
 
 Result = dict[str, Any]
+OWN = {
+    f"train.{name}"
+    for name in ("images", "seed", "checkpoint_every", "keep", "sheet_every", "log_every")
+}
+"""What the bench sets itself."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,7 @@ class Trial:
         """Its scores, None while there are none.
 
         Raises:
-            UserError: The scores were taken with another budget.
+            UserError: They were taken with another budget, or the preset has changed since.
         """
         path = self.folder / RESULT
         if not path.is_file():
@@ -50,7 +56,24 @@ class Trial:
                 f"{path} has a budget of {found['budget']:g} s, not {self.seconds:g} s: "
                 f"give --seconds {found['budget']:g}, or another --out"
             )
+        paths = ", ".join(self._changed()[:3])
+        if paths:
+            raise UserError(
+                f"{self.folder} was trained before {paths} of the preset changed: "
+                "take it away, or give another --out"
+            )
         return found
+
+    def _changed(self) -> list[str]:
+        """Dotted paths in which the preset is not what it was, the bench's own aside."""
+        name = f"{self.system}/{protocol(self.data).preset}"
+        preset, game = registry.recipe(name), registry.system(self.system).game
+        then = Recipe.from_json((self.folder / PLAN).read_text(), game.Config)
+        return [
+            path
+            for path in preset.differences(then)
+            if path not in OWN and not path.startswith(("evaluate.", "source"))
+        ]
 
 
 def candidates(data: Protocol) -> list[str]:

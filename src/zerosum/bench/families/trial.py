@@ -2,9 +2,10 @@
 
     python -m zerosum.bench.families.trial SYSTEM SET SEED SECONDS FOLDER
 
-The budget is processor time, so that other work on the machine changes no result. The system's
-pace is measured first, at four points of its run, and the run is as long as the budget allows;
-schedules that depend on the length then end where they should.
+The budget is processor time: on a busy machine a training takes longer, but is about as long in
+images (caches and cores that are shared still cost tens of per cent). The system's pace is
+measured first, at four points of its run, and the run is as long as the budget allows; schedules
+that depend on the length then end where they should.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from zerosum.metrics import radial_spectrum
 
 POINTS = (0.05, 0.35, 0.65, 0.95)
 """Shares of a run at which its pace is measured: growing systems slow down on the way."""
-RESULT = "result.json"
+PLAN, RESULT = "plan.json", "result.json"
 
 
 def pace(recipe: Recipe, seconds: float = 1.5) -> float:
@@ -108,7 +109,7 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
     """
     judge = protocol(name)
     run, recipe = folder / "run", find_recipe(f"{system}/{judge.preset}")
-    plan = folder / "plan.json"
+    plan = folder / PLAN
     if plan.is_file():
         recipe = Recipe.from_json(plan.read_text(), find_system(system).game.Config)
     else:
