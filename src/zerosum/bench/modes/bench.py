@@ -132,9 +132,10 @@ def _protocol(chosen: Setting, usual: Setting, device: torch.device) -> str:
     where = f"{threads} thread{'s' if threads > 1 else ''} of a CPU ({platform.machine()})"
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
+    seeds = f"seeds 0 to {chosen.seeds - 1} side by side" if chosen.seeds > 1 else "seed 0 only"
     moves = "simultaneous" if chosen.simultaneous else "alternating"
     return (
         f"profile {chosen.profile} ({chosen.source}): networks {chosen.networks}, {length}, batch "
-        f"{chosen.batch}, {moves} moves, seeds 0 to {chosen.seeds - 1} side by side; mean ± "
+        f"{chosen.batch}, {moves} moves, {seeds}; mean ± "
         f"standard error; seconds for all seeds together on {where}, torch {torch.__version__}"
     )
