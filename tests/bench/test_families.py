@@ -80,9 +80,9 @@ def test_tables_sort_by_distance_and_say_how_seeds_differ():
     assert list(by_system(results)) == ["a", "b"]
     text = table(results, RIVALS, {"a": "models/a.md"})
     lines = text.splitlines()
-    assert lines[0] == "| system | FD pixels | recall | images | train s |"
-    assert lines[2] == "| nobody | 1 | 0.5 | - | - |"
-    assert lines[3] == "| [a](models/a.md) | 2.1 ± 0.14 | 0.25 ± 0 | 1,000 | 10 |"
+    assert lines[0] == "| system | FD pixels | recall | seeds | images | train s |"
+    assert lines[2] == "| nobody | 1 | 0.5 | - | - | - |"
+    assert lines[3] == "| [a](models/a.md) | 2.1 ± 0.14 | 0.25 ± 0 | 2 | 1,000 | 10 |"
     assert lines[4].startswith("| b | 2.25 ± 1.1 |")
 
 
@@ -156,3 +156,36 @@ def test_a_failed_training_is_named_and_the_others_are_done(tmp_path, monkeypatc
         runs.run([bad, good], 1, said.append)
     assert good.result is not None and "failed" in said[0] and "FD pixels" in said[1]
     assert "there is no set 'nosuch'" in (bad.folder / "output.txt").read_text()
+
+
+def test_the_command_shows_results_and_brings_pages_up_to_date(tmp_path):
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from zerosum.cli.main import app
+
+    one = Trial("gan", "digits", 0, 0.3, tmp_path / "runs")
+    trial(one.system, one.data, one.seed, one.seconds, one.folder)
+    docs = tmp_path / "docs"
+    for page, mark in (
+        ("models/gan", "families: gan"),
+        ("benchmarks/families", "families digits"),
+    ):
+        path = docs / f"{page}.md"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"# page\n<!-- {mark} -->\n<!-- /families -->\n")
+    words = ["bench", "families", "--systems", "gan", "--seeds", "1", "--seconds", "0.3"]
+    words += ["--no-train", "--out", str(tmp_path / "runs"), "--json", str(tmp_path / "all.json")]
+    ended = CliRunner().invoke(app, [*words, "--pages", str(docs)])
+    assert ended.exit_code == 0, ended.output
+    fd = f"{one.result['scores']['FD pixels']:.3g}"
+    assert f"| gan | {fd} |" in ended.stdout
+    assert f"| [gan](../models/gan.md) | {fd} |" in (docs / "benchmarks/families.md").read_text()
+    page = (docs / "models/gan.md").read_text()
+    assert f"| gan | {fd} |" in page and "--seconds 0.3" in page
+    for name in ("gan", "progress", "spectra"):
+        with Image.open(docs / "pictures" / f"{name}_digits.png") as picture:
+            assert picture.width > 100
+    assert json.loads((tmp_path / "all.json").read_text())["results"] == [one.result]
+    refused = CliRunner().invoke(app, [*words, "--pages", str(tmp_path / "nowhere")])
+    assert "name the documentation's folder with --pages" in str(refused.exception)

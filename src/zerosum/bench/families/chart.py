@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
@@ -52,15 +54,19 @@ def draw_progress(
     centres = [statistics.mean(values[name]) for name in shown]
     years = [YEARS[name] for name in shown]
     axis.plot(years, centres, color=BLUE, lw=1, zorder=1)
-    for name, year, centre in zip(shown, years, centres):
+    for i, (name, year, centre) in enumerate(zip(shown, years, centres)):
         axis.scatter([year] * len(values[name]), values[name], color=BLUE, s=14, alpha=0.5)
-        axis.annotate(name, (year, centre), xytext=(6, 6), textcoords="offset points")
+        shift, side = (6, -14) if i % 2 else (6, 6), "left"
+        if i == len(shown) - 1 and i:  # the last has no room to its right
+            shift, side = (-6, 8), "right"
+        axis.annotate(name, (year, centre), xytext=shift, textcoords="offset points", ha=side)
     for name, row in rivals.items():
         axis.axhline(row["FD pixels"], color=GREY, lw=0.8, ls="--")
         axis.annotate(
             name, (years[-1], row["FD pixels"]), color=GREY, fontsize=8, ha="right", va="bottom"
         )
     axis.set_yscale("log")
+    _plain_numbers(axis)
     axis.set_xlabel("year of the paper")
     axis.set_ylabel("Fréchet distance on pixels (lower is better)")
     axis.set_title(f"{judge.data}, {budget(results)}; dots are seeds")
@@ -81,11 +87,19 @@ def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None
         axis.plot(real.frequency[1:], ratio, color=colour, ls=line, marker="o", ms=3, label=name)
     axis.axhline(1, color=GREY, lw=0.8)
     axis.set_yscale("log")
+    _plain_numbers(axis)
     axis.set_xlabel("cycles per pixel")
     axis.set_ylabel("power, real images having 1")
     axis.set_title(f"{judge.data}: spectra of samples")
-    axis.legend(frameon=False, ncols=2)
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
+
+
+def _plain_numbers(axis: Axes) -> None:
+    """0.6, not 6 x 10^-1."""
+    axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.yaxis.set_minor_formatter(FormatStrFormatter("%g"))
+    axis.tick_params(axis="y", which="minor", labelsize=8)
 
 
 def _save(figure: Figure, path: Path) -> None:

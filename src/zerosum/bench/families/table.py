@@ -38,14 +38,15 @@ def table(
         links: Where a system's name leads to.
     """
     scores = list(next(iter(rivals.values())))
-    columns = [*scores, "images", "train s"]
+    columns = [*scores, "seeds", "images", "train s"]
     lines = ["| system | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rivals.items():
         cells = [f"{row[score]:.3g}" for score in scores]
-        lines.append(f"| {name} | {' | '.join(cells)} | - | - |")
+        lines.append(f"| {name} | {' | '.join(cells)} | - | - | - |")
     for name, group in by_system(results).items():
         shown = f"[{name}]({links[name]})" if links and name in links else name
         cells = [_cell([r["scores"][score] for r in group]) for score in scores]
+        cells.append(str(len(group)))
         cells.append(f"{statistics.mean(r['images'] for r in group):,.0f}")
         seconds = [r["seconds"] for r in group if r["seconds"]]
         cells.append(f"{statistics.mean(seconds):.0f}" if seconds else "-")
