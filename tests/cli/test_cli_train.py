@@ -32,6 +32,9 @@ def test_a_run_leaves_the_files_of_the_design(trained):
     parts = ("game.safetensors", "ema.safetensors", "optimizers.pt", "state.json")
     assert names == {
         "recipe.json",
+        "machine.json",
+        "report.html",
+        "report.png",
         "log.jsonl",
         "scores.jsonl",
         "samples.png",

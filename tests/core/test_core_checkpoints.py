@@ -185,7 +185,7 @@ def places(folder):
 
 def test_the_folder_of_a_run(finished):
     assert [path.name for path in places(finished)] == ["step_00000020", "step_00000030"]
-    expected = {"recipe.json", "log.jsonl", "samples", "checkpoints"}
+    expected = {"recipe.json", "machine.json", "log.jsonl", "samples", "checkpoints"}
     pictures = {"samples.png", "curves.png", "progress.gif"}
     assert {path.name for path in finished.iterdir()} == expected | pictures
     assert read_run(finished)[0].progress.seen == 480
