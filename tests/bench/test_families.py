@@ -10,8 +10,9 @@ import torch
 from zerosum.bench.families import run as runs
 from zerosum.bench.families.protocol import PROTOCOLS, detail, protocol
 from zerosum.bench.families.run import Trial, candidates, chosen
-from zerosum.bench.families.table import between_marks, by_system, note, section, table
+from zerosum.bench.families.table import by_system, note, section, table
 from zerosum.bench.families.trial import budgeted, pace, trial
+from zerosum.bench.pages import between_marks, marked
 from zerosum.core.registry import list_models, recipe
 from zerosum.errors import UserError
 
@@ -98,11 +99,15 @@ def test_a_models_section_names_its_command_and_protocol(digits):
 def test_only_what_lies_between_the_marks_is_replaced(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- families: a -->\nold\n<!-- /families -->\nafter\n")
-    assert between_marks(page, "families: a", "new \\1 text")
+    between_marks(page, "families: a", "new \\1 text")
     expected = "before\n<!-- families: a -->\n\nnew \\1 text\n\n<!-- /families -->\nafter\n"
     assert page.read_text() == expected
-    assert between_marks(page, "families: a", "new \\1 text") and page.read_text() == expected
-    assert not between_marks(page, "families: b", "other") and page.read_text() == expected
+    between_marks(page, "families: a", "new \\1 text")
+    assert page.read_text() == expected
+    assert marked(page, "families: a") and not marked(page, "families: b")
+    with pytest.raises(UserError, match="lacks the lines  <!-- families: b -->"):
+        between_marks(page, "families: b", "other")
+    assert page.read_text() == expected
 
 
 def test_the_budget_sets_the_length():

@@ -12,9 +12,10 @@ import torch
 
 from zerosum.bench.modes.bench import run
 from zerosum.bench.modes.measure import Coverage
-from zerosum.bench.modes.report import Report, Result, put_on_page
+from zerosum.bench.modes.report import Report, Result
 from zerosum.bench.modes.settings import SETTINGS, setting
 from zerosum.bench.modes.train import Trial
+from zerosum.bench.pages import between_marks
 from zerosum.cli.main import main
 
 MARKS = "# modes\n\n<!-- modes ring smoke -->\nold\n<!-- /modes -->\n\nafter\n"
@@ -51,7 +52,7 @@ def test_a_short_bench_from_end_to_end(call, tmp_path, monkeypatch):
     assert status == 0, err
     for word in ("oracle", "rpgan_r1r2", "98.89 %", "the profile has", "6.3 ± 0.5"):
         assert word in out
-    assert page.read_text().startswith("# modes\n\n<!-- modes ring smoke -->\n| method |")
+    assert page.read_text().startswith("# modes\n\n<!-- modes ring smoke -->\n\n| method |")
     assert "old" not in page.read_text() and page.read_text().endswith(
         "<!-- /modes -->\n\nafter\n"
     )
@@ -96,7 +97,7 @@ def test_a_stopped_bench_goes_on_from_its_checkpoint(tmp_path):
         (["--models", "gan,pacgan5"], "did you mean pacgan"),
         (["--models", ","], "at least one method"),
         (["--suite", "high-dim", "--profile", "paper"], "not published"),
-        (["--page", "missing.md"], "cannot read missing.md"),
+        (["--page", "missing.md"], "missing.md is not there"),
         (["--seeds", "0"], "--seeds"),
         (["--device", "cuda:99"], "cuda:99"),
     ],
@@ -121,8 +122,9 @@ def test_cells_give_mean_standard_error_and_seeds_without_a_value(tmp_path):
     assert cells["reverse KL"] == "0.1 (1 without)"
     page = tmp_path / "page.md"
     page.write_text(MARKS)
-    put_on_page(Report("ring", "smoke", results, 8, ["a \\1 note"]), page)
-    assert "- a \\1 note\n<!-- /modes -->" in page.read_text()
+    report = Report("ring", "smoke", results, 8, ["a \\1 note"])
+    between_marks(page, report.mark, report.markdown())
+    assert "- a \\1 note\n\n<!-- /modes -->" in page.read_text()
 
 
 @pytest.mark.parametrize(("suite", "profile"), SETTINGS)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
 from zerosum.cli.families import families
-
-if TYPE_CHECKING:
-    from zerosum.bench.modes.report import Report
+from zerosum.cli.modes import modes
 
 app = typer.Typer(
     name="bench",
@@ -18,8 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-
+app.command("modes")(modes)
 app.command("families")(families)
 
 
@@ -29,99 +23,3 @@ def group() -> None:
 
     Example: zerosum bench modes --suite ring
     """
-
-
-@app.command("modes")
-def modes(
-    suite: Annotated[
-        str, typer.Option(help="ring, grid, high-dim or stacked-mnist; several with commas.")
-    ] = "ring",
-    profile: Annotated[
-        str, typer.Option(help="smoke: ours, minutes on two cores; paper: as published.")
-    ] = "smoke",
-    models: Annotated[
-        str | None, typer.Option(help="Of the methods only, such as gan,rpgan_r1r2.")
-    ] = None,
-    seeds: Annotated[
-        int | None,
-        typer.Option(min=1, help="How many, trained side by side.  [default: the profile's]"),
-    ] = None,
-    updates: Annotated[
-        int | None,
-        typer.Option(min=1, help="Updates of the generator.  [default: the profile's]"),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of results, pictures and checkpoints.")] = Path(
-        "runs/modes"
-    ),
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write all results to this file too.")
-    ] = None,
-    page: Annotated[
-        Path | None, typer.Option(help="Write the table between the markers of this page too.")
-    ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-) -> None:
-    """Count the modes that methods find on laws whose modes are known; goes on where it stopped.
-
-    Example: zerosum bench modes --suite ring --seeds 4
-    """
-    from zerosum.bench.modes.bench import run
-    from zerosum.bench.modes.methods import methods
-    from zerosum.bench.modes.report import check_page, put_on_page, shown
-    from zerosum.bench.modes.settings import setting
-    from zerosum.cli.evaluate import Progress
-    from zerosum.core.files import write_text
-
-    names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
-    for name in names:  # all refusals before the first training
-        setting(name, profile)
-        if page is not None:
-            check_page(page, name, profile)
-    if models is not None:
-        methods(models)
-    reports = []
-    progress = Progress(quiet)
-    try:
-        for name in names:
-            report = run(
-                name,
-                profile,
-                models=models,
-                seeds=seeds,
-                updates=updates,
-                out=out,
-                device=device,
-                on_progress=progress,
-            )
-            reports.append(report)
-            if page is not None:
-                put_on_page(report, page)
-    finally:
-        progress.close()
-    for report in reports:
-        _show(report)
-    if json is not None:
-        write_text(json, shown(reports))
-        print(f"results written to {json}")
-    print(f"pictures in {out}/SUITE-PROFILE/METHOD/samples.png")
-
-
-def _show(report: Report) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
-    head, *rows = report.table()
-    table = Table(box=SIMPLE_HEAD, title=f"{report.suite}, {report.profile}")
-    for name in head:
-        left = name in ("method", "published")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, markup=False)
-    for note in report.notes:
-        console.print(note, markup=False, soft_wrap=True)

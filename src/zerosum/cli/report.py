@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.progress import Progress
+
 
 def report(
     run: Annotated[
@@ -26,7 +28,6 @@ def report(
 
     Example: zerosum report runs/demo
     """
-    from zerosum.cli.evaluate import Progress
     from zerosum.pipelines.report import report as write
 
     progress = Progress(quiet)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import numpy as np
 import torch
 from PIL import Image
@@ -55,3 +58,10 @@ def grid(images: Tensor, columns: int, side: int = 0, gap: int = 2) -> Image.Ima
             picture = picture.resize((width, height), Image.Resampling.NEAREST)
         sheet.paste(picture, (column * (width + gap), row * (height + gap)))
     return sheet
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture as an address that holds its PNG, so that a page needs no other file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

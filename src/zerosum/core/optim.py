@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -62,3 +62,13 @@ class Optim(Part):
                     float(at(self.betas[0], progress)),
                     float(at(self.betas[1], progress)),
                 )
+
+
+def build_optimizers(
+    rules: Mapping[str, Optim], players: Mapping[str, Iterable[nn.Module]]
+) -> dict[str, torch.optim.Optimizer]:
+    """One optimizer per player, over all parameters of its modules."""
+    return {
+        name: rules[name].build(p for module in modules for p in module.parameters())
+        for name, modules in players.items()
+    }

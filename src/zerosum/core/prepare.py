@@ -84,16 +84,21 @@ class Needs:
         return self.weights + self.activations + self.images
 
 
+def parameter_counts(game: Game) -> dict[str, int]:
+    """Number of parameters by player."""
+    return {
+        name: sum(p.numel() for module in modules for p in module.parameters())
+        for name, modules in game.players().items()
+    }
+
+
 def needs(recipe: Recipe, split: Split, runtime: Runtime, module: str | None = None) -> Needs:
     """Estimate the memory of a resolved recipe by running its losses on two and four samples.
 
     What autograd saves grows linearly with the batch, so two points give the line.
     """
     game = system(recipe.system, module).game(recipe.model).to(runtime.device)
-    counts = {
-        name: sum(p.numel() for module in modules for p in module.parameters())
-        for name, modules in game.players().items()
-    }
+    counts = parameter_counts(game)
     states = {name: 2 if recipe.optim[name].kind == "adam" else 1 for name in counts}
     averaged = sum(p.numel() for module in game.generators() for p in module.parameters())
     weights = 4 * (sum(n * (2 + states[name]) for name, n in counts.items()) + averaged)

@@ -51,7 +51,7 @@ def draw_sheet(
         _lines(axis, name, curves)
     if title:
         figure.suptitle(title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_curves(log: Path, scores: Path, path: Path) -> None:
@@ -85,7 +85,7 @@ def draw_curves(log: Path, scores: Path, path: Path) -> None:
         _dress(axis, kind, legend=True)
     for axis in axes[count:]:
         axis.set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_film(folder: Path, path: Path, longest: int = 60) -> None:
@@ -164,7 +164,8 @@ def _dress(axis, title: str, legend: bool) -> None:  # noqa: ANN001
         axis.legend(fontsize=8)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
+    """Write a figure as a PNG, atomically."""
     FigureCanvasAgg(figure)
     with atomic(path) as partial:
-        figure.savefig(partial, dpi=100)
+        figure.savefig(partial, dpi=dpi, format="png")

@@ -16,6 +16,7 @@ from zerosum.core.film import Film
 from zerosum.core.game import Game, Progress
 from zerosum.core.interrupts import Interrupts, Stopped
 from zerosum.core.machine import machine
+from zerosum.core.optim import build_optimizers
 from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import JsonLines, Logger, Recorder, append_line, forget_after
@@ -162,10 +163,7 @@ class Trainer:
     ) -> tuple[Actors, Feed | StreamFeed]:
         """Optimizers, averages and batches, as they were when the run stopped."""
         train, players = recipe.train, game.players()
-        optimizers = {
-            name: recipe.optim[name].build(p for module in modules for p in module.parameters())
-            for name, modules in players.items()
-        }
+        optimizers = build_optimizers(recipe.optim, players)
         ema = EMA(game, recipe.ema.half_life, recipe.ema.ramp)
         actors = Actors(game, optimizers, ema, runtime)
         batches = feed(

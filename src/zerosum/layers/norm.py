@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from zerosum.errors import UserError
+
+Norm = Callable[[int], nn.Module]
+"""Makes a normalisation layer for so many feature maps."""
 
 
 def layer_norm(features: int) -> nn.GroupNorm:

@@ -7,14 +7,11 @@ Radford, Metz and Chintala 2015, arXiv:1511.06434, section 3 (architecture) and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 
 from torch import nn
 
+from zerosum.layers.norm import Norm
 from zerosum.layers.pyramid import doublings
-
-Norm = Callable[[int], nn.Module]
-"""Makes a normalisation layer for so many feature maps."""
 
 
 class Generator(nn.Sequential):

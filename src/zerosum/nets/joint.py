@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zerosum.layers.norm import Norm
 from zerosum.nets.mlp import mlp
-from zerosum.nets.plain import Norm, Trunk
+from zerosum.nets.plain import Trunk
 
 
 class JointDiscriminator(nn.Module):

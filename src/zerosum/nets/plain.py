@@ -7,15 +7,12 @@ the weights start as PyTorch's do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 from torch import nn
 
+from zerosum.layers.norm import Norm
 from zerosum.layers.pyramid import doublings
-
-Norm = Callable[[int], nn.Module]
-"""Makes a normalisation layer for so many feature maps."""
 
 
 class Generator(nn.Sequential):

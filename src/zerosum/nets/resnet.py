@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor, nn
@@ -20,11 +19,8 @@ from torch.nn.functional import avg_pool2d, interpolate, relu
 
 from zerosum.errors import UserError
 from zerosum.layers.attention import SelfAttention
-from zerosum.layers.norm import ConditionalBatchNorm2d
+from zerosum.layers.norm import ConditionalBatchNorm2d, Norm
 from zerosum.layers.pyramid import doublings
-
-Norm = Callable[[int], nn.Module]
-"""Makes a normalisation layer for so many feature maps."""
 
 
 class UpBlock(nn.Module):

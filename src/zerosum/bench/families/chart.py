@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter
 
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
-from zerosum.bench.families.table import budget, by_system
-from zerosum.core.files import atomic
+from zerosum.bench.families.table import Rivals, budget, by_system
+from zerosum.core.sheets import COLOURS, GREY, save_figure
 from zerosum.metrics import radial_spectrum
 
 YEARS = {
@@ -27,7 +26,7 @@ YEARS = {
     "rpgan": 2025.03,
 }
 """When each paper of the chart of progress appeared on arXiv."""
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#777777"
+BLUE, ORANGE, GREEN, PURPLE = COLOURS[:4]
 KINDS = {
     "vae": (BLUE, "-"),
     "ddpm": (GREEN, "-"),
@@ -40,9 +39,7 @@ KINDS = {
 """Colour and line of the systems whose spectra are drawn."""
 
 
-def draw_progress(
-    path: Path, judge: Protocol, results: Sequence[Result], rivals: Mapping[str, dict]
-) -> None:
+def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals) -> None:
     """Fréchet distance by year of publication, at one budget."""
     groups = by_system(results)
     shown = [name for name in YEARS if name in groups]
@@ -70,7 +67,7 @@ def draw_progress(
     axis.set_xlabel("year of the paper")
     axis.set_ylabel("Fréchet distance on pixels (lower is better)")
     axis.set_title(f"{judge.data}, {budget(results)}; dots are seeds")
-    _save(figure, path)
+    save_figure(figure, path, dpi=110)
 
 
 def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None:
@@ -92,7 +89,7 @@ def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None
     axis.set_ylabel("power, real images having 1")
     axis.set_title(f"{judge.data}: spectra of samples")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _save(figure, path)
+    save_figure(figure, path, dpi=110)
 
 
 def _plain_numbers(axis: Axes) -> None:
@@ -100,10 +97,3 @@ def _plain_numbers(axis: Axes) -> None:
     axis.yaxis.set_major_formatter(FormatStrFormatter("%g"))
     axis.yaxis.set_minor_formatter(FormatStrFormatter("%g"))
     axis.tick_params(axis="y", which="minor", labelsize=8)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure)
-    with atomic(path) as partial:
-        figure.savefig(partial, dpi=110, format="png")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -12,13 +12,13 @@ from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
 from zerosum.bench.families.table import (
     Rivals,
-    between_marks,
     by_system,
     note,
     section,
     table,
     wrapped,
 )
+from zerosum.bench.pages import between_marks, marked
 from zerosum.core.files import atomic
 from zerosum.errors import UserError
 
@@ -43,8 +43,11 @@ def publish(
         UserError: The folder has no such pages.
     """
     overview = docs / "benchmarks" / "families.md"
-    if not overview.is_file():
-        raise UserError(f"{overview} is not there: name the documentation's folder with --pages")
+    if not marked(overview, f"families {judge.preset}"):
+        raise UserError(
+            f"{overview} is not there or has no place for this table: name the documentation's "
+            "folder with --pages"
+        )
     written: list[Path] = []
     groups = by_system(results)
     pages = {name: docs / "models" / f"{name}.md" for name in groups}
@@ -52,7 +55,7 @@ def publish(
     for name, group in groups.items():
         # The digits come first on a model's page, other sets have marks of their own.
         mark = f"families: {name}" + ("" if judge.preset == "digits" else f" {judge.preset}")
-        if not pages[name].is_file() or f"<!-- {mark} -->" not in pages[name].read_text():
+        if not marked(pages[name], mark):
             continue
         sheet = pictures / f"{name}_{judge.preset}.png"
         drawn = runs / f"{name}-{group[0]['seed']}" / "run" / "samples.png"
@@ -63,10 +66,9 @@ def publish(
         written.append(pages[name])
     links = {name: f"../models/{name}.md" for name, page in pages.items() if page.is_file()}
     text = f"{table(results, rivals, links)}\n\n{wrapped(note(judge, results))}"
-    if between_marks(overview, f"families {judge.preset}", text):
-        written.append(overview)
-    named: Mapping[str, dict] = {name: dict(row) for name, row in rivals.items()}
-    draw_progress(pictures / f"progress_{judge.preset}.png", judge, results, named)
+    between_marks(overview, f"families {judge.preset}", text)
+    written.append(overview)
+    draw_progress(pictures / f"progress_{judge.preset}.png", judge, results, rivals)
     draw_spectra(pictures / f"spectra_{judge.preset}.png", judge, results)
     return [*written, *sorted(pictures.glob(f"*_{judge.preset}.png"))]
 

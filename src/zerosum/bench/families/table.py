@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import statistics
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from zerosum.bench.families.protocol import SEED, K, Protocol
 from zerosum.bench.families.run import Result
-from zerosum.core.files import write_text
 
 Rivals = Mapping[str, Mapping[str, float]]
 
@@ -115,25 +113,4 @@ def section(judge: Protocol, results: Sequence[Result], rivals: Rivals, sheet: s
 
 def wrapped(text: str, width: int = 128) -> str:
     """A paragraph in lines."""
-    import textwrap
-
     return "\n".join(textwrap.wrap(text, width))
-
-
-def between_marks(page: Path, mark: str, text: str) -> bool:
-    """Replace what a page has between `<!-- mark -->` and `<!-- /KIND -->`.
-
-    KIND is the mark's first word, without a colon.
-
-    Returns:
-        Whether the page has these marks.
-    """
-    before = page.read_text()
-    kind = mark.split()[0].removesuffix(":")
-    pattern = rf"(<!-- {re.escape(mark)} -->\n).*?(<!-- /{kind} -->)"
-    after, found = re.subn(
-        pattern, lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before, flags=re.DOTALL
-    )
-    if found and after != before:
-        write_text(page, after)
-    return bool(found)

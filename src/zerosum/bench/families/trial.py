@@ -26,6 +26,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.files import write_text
 from zerosum.core.game import Progress
 from zerosum.core.machine import processor
+from zerosum.core.optim import build_optimizers
 from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe as find_recipe
@@ -53,10 +54,7 @@ def pace(recipe: Recipe, seconds: float = 1.5) -> float:
     split, recipe = prepare(recipe, runtime)
     seed_everything(0)
     game = find_system(recipe.system).game(recipe.model)
-    optimizers = {
-        name: recipe.optim[name].build(p for module in modules for p in module.parameters())
-        for name, modules in game.players().items()
-    }
+    optimizers = build_optimizers(recipe.optim, game.players())
     batch, total = recipe.train.batch, recipe.train.images
     batches = feed(split.train, batch=batch, seed=0)
     paces = []

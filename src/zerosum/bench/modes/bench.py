@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from zerosum.bench.modes.report import Report, Result
 from zerosum.bench.modes.settings import Setting, setting
 from zerosum.bench.modes.suites import SUITES, Suite
 from zerosum.bench.modes.train import Trial
+from zerosum.core.machine import processor
 from zerosum.core.runtime import find_device
 from zerosum.errors import UserError
 
@@ -129,7 +129,7 @@ def _protocol(chosen: Setting, usual: Setting, device: torch.device) -> str:
     if chosen.updates != usual.updates:
         length += f" (the profile has {usual.updates:,})"
     threads = torch.get_num_threads()
-    where = f"{threads} thread{'s' if threads > 1 else ''} of a CPU ({platform.machine()})"
+    where = f"{threads} thread{'s' if threads > 1 else ''} of {processor()}"
     if device.type == "cuda":
         where = torch.cuda.get_device_name(device)
     seeds = f"seeds 0 to {chosen.seeds - 1} side by side" if chosen.seeds > 1 else "seed 0 only"

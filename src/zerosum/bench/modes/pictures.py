@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from zerosum.bench.modes.suites import HighDimensional, Points, Suite
 from zerosum.codecs.image import grid
 from zerosum.core.files import atomic
+from zerosum.core.sheets import FAKE, REAL, save_figure
 
 PANELS = 4
-TRUE, DRAWN = "#0072b2", "#d55e00"
 
 
 def draw(path: Path, suite: Suite, samples: Tensor, seeds: list[int], title: str) -> None:
@@ -29,8 +28,8 @@ def draw(path: Path, suite: Suite, samples: Tensor, seeds: list[int], title: str
     for panel, (seed, part) in enumerate(zip(seeds[:shown], samples), start=1):
         axis = figure.add_subplot(1, shown, panel)
         points, centres, reach = _plane(suite, part)
-        axis.scatter(*points.T.numpy(), s=3, lw=0, alpha=0.5, color=DRAWN)
-        axis.scatter(*centres.T.numpy(), s=60, lw=1, marker="o", fc="none", ec=TRUE)
+        axis.scatter(*points.T.numpy(), s=3, lw=0, alpha=0.5, color=FAKE)
+        axis.scatter(*centres.T.numpy(), s=60, lw=1, marker="o", fc="none", ec=REAL)
         axis.set_xlim(-reach, reach)
         axis.set_ylim(-reach, reach)
         axis.set_aspect("equal")
@@ -38,9 +37,7 @@ def draw(path: Path, suite: Suite, samples: Tensor, seeds: list[int], title: str
         outside = f", {beyond} outside" if beyond else ""
         axis.set_title(f"seed {seed}: {suite.judge(part).modes} of {suite.modes} modes{outside}")
     figure.suptitle(title)
-    FigureCanvasAgg(figure)
-    with atomic(path) as partial:
-        figure.savefig(partial, dpi=90)
+    save_figure(figure, path, dpi=90)
 
 
 def _plane(suite: Suite, samples: Tensor) -> tuple[Tensor, Tensor, float]:

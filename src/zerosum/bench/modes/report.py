@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 from zerosum.bench.modes.measure import SOLID, Coverage
 from zerosum.bench.modes.published import published
 from zerosum.core.files import write_text
-from zerosum.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -72,6 +70,11 @@ class Report:
     modes: int
     notes: list[str]
 
+    @property
+    def mark(self) -> str:
+        """Its place on a page, as `zerosum.bench.pages` has it."""
+        return mark(self.suite, self.profile)
+
     def table(self) -> list[list[str]]:
         """Header and rows; columns that mean nothing for the suite are left out."""
         columns: list[tuple[str, Callable[[Result], str]]] = [
@@ -113,28 +116,8 @@ class Report:
         }
 
 
-def check_page(page: Path, suite: str, profile: str) -> re.Match[str]:
-    """Find the place of a table on a page.
-
-    Raises:
-        UserError: No such page, or it lacks the markers.
-    """
-    begin = f"<!-- modes {suite} {profile} -->"
-    try:
-        text = page.read_text()
-    except OSError as error:
-        raise UserError(f"cannot read {page}: {error.strerror}") from error
-    found = re.search(rf"{re.escape(begin)}\n(.*?)<!-- /modes -->", text, re.DOTALL)
-    if found is None:
-        raise UserError(f"{page} lacks the lines  {begin}  and  <!-- /modes -->")
-    return found
-
-
-def put_on_page(report: Report, page: Path) -> None:
-    """Replace what stands between the markers of the report's suite and profile."""
-    place = check_page(page, report.suite, report.profile)
-    text = place.string
-    write_text(page, text[: place.start(1)] + report.markdown() + text[place.end(1) :])
+def mark(suite: str, profile: str) -> str:
+    return f"modes {suite} {profile}"
 
 
 def dumped(tree: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zerosum.core.prepare import parameter_counts
 from zerosum.core.recipe import Recipe, flat
 from zerosum.core.run import RunFolder, read_run
 from zerosum.core.sheets import read_lines
@@ -102,10 +103,7 @@ def read(path: Path, module: str | None = None) -> Facts:
         events=read_lines(path / "events.jsonl"),
         machine=json.loads(machine.read_text()) if machine.is_file() else {},
         sheets=sorted(folder.sheets.glob("seen_*.png")),
-        players={
-            name: sum(p.numel() for module in modules for p in module.parameters())
-            for name, modules in game.players().items()
-        },
+        players=parameter_counts(game),
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,9 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from zerosum.codecs.image import grid
-from zerosum.core.files import atomic
-from zerosum.core.sheets import COLOURS, FAKE, GREY, REAL
+from zerosum.codecs.image import data_address, grid
+from zerosum.core.sheets import COLOURS, FAKE, GREY, REAL, save_figure
 from zerosum.metrics import nearest_neighbours, radial_spectrum
 from zerosum.pipelines.report.facts import Facts
 
@@ -140,27 +138,20 @@ def _dress(axis: Axes) -> None:
 
 def drawn(panel: Panel, title: str) -> str:
     """A panel as a data address that a page can hold."""
-    figure = Figure(figsize=(5, 3.4), layout="constrained")
+    figure = Figure(figsize=(5, 3.4), dpi=110, layout="constrained")
     axis = figure.subplots()
     panel(axis)
     axis.set_title(title)
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=110, format="png")
-    return address(buffer.getvalue())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return data_address(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
 
 
 def picture(image: Image.Image, widest: int = 480) -> str:
     """A picture as a data address, made smaller where it is large."""
     small = image.convert("RGB")
     small.thumbnail((widest, widest), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    small.save(buffer, format="PNG", optimize=True)
-    return address(buffer.getvalue())
-
-
-def address(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    return data_address(small)
 
 
 def over_time(sheets: Sequence[Path], most: int = 6) -> list[tuple[str, str]]:
@@ -194,6 +185,4 @@ def summary(path: Path, facts: Facts, extra: Mapping[str, Panel]) -> None:
         axis.set_visible(False)
     note = f"{facts.name}: {facts.title}, {facts.summary['length']}, {facts.summary['time']}"
     figure.suptitle(note, color=GREY, fontsize=11)
-    FigureCanvasAgg(figure)
-    with atomic(path) as partial:
-        figure.savefig(partial, dpi=90, format="png")
+    save_figure(figure, path, dpi=90)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from torch import Tensor
 
 from zerosum.core.files import write_text
 from zerosum.data.source import Source, finish
@@ -17,6 +14,7 @@ from zerosum.errors import UserError
 from zerosum.metrics.record import ScoreRecord
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
 from zerosum.pipelines.generate import Generator
+from zerosum.pipelines.page import template
 from zerosum.pipelines.report import figures
 from zerosum.pipelines.report.facts import Facts, read
 
@@ -61,7 +59,7 @@ def report(
     )
     scored = _scores(evaluator, path, module) if evaluator else None
     extra, twins = _looks(Generator.load(path, device=device, module=module), facts, seed)
-    text = _page().render(
+    text = template("zerosum.pipelines.report").render(
         facts=facts,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         over_time=figures.over_time(facts.sheets),
@@ -75,18 +73,6 @@ def report(
     write_text(page, text)
     figures.summary(picture, facts, extra)
     return page, picture
-
-
-def _page() -> Any:
-    loader = PackageLoader("zerosum.pipelines.report", ".")
-    environment = Environment(
-        loader=loader,
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.jinja")
 
 
 def _scores(evaluator: Evaluator, path: Path, module: str | None) -> Evaluation | None:
@@ -136,14 +122,10 @@ def _looks(generator: Generator, facts: Facts, seed: int) -> tuple[dict[str, fig
         return {}, ""
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
     field = "image" if "image" in train.shapes else "point"
-    fake = _drawn(generator, field, min(SPECTRUM, 2 * len(train)), seed)
+    fake = generator.draw(min(SPECTRUM, 2 * len(train)), seed=seed)[field]
     real = finish(train.fetch(order[:SPECTRUM]))[field]
     if field == "point":
         return {"Points": figures.points(real, fake)}, ""
     wide = finish(train.fetch(order[:5_000]))[field]
     twins = figures.picture(figures.neighbours(fake[:LOOKED_AT], wide), 900)
     return {"Power spectrum": figures.spectra(real, fake)}, twins
-
-
-def _drawn(generator: Generator, field: str, count: int, seed: int) -> Tensor:
-    return generator.draw(count, seed=seed)[field].cpu()

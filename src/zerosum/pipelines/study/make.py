@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import secrets
 from dataclasses import dataclass
@@ -12,16 +10,16 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from PIL import Image
 from torch import Tensor
 
-from zerosum.codecs.image import to_pictures
+from zerosum.codecs.image import data_address, to_pictures
 from zerosum.core.files import write_text
 from zerosum.data.config import Images
 from zerosum.data.source import Source, finish
 from zerosum.errors import UserError
 from zerosum.pipelines.generate import Generator
+from zerosum.pipelines.page import template
 from zerosum.pipelines.study.score import ANSWERS, KEY
 
 Kind = Literal["real", "generated", "check"]
@@ -93,7 +91,7 @@ def make(
         "seed": seed,
         "trials": {trial.name: trial.kind for trial in trials},
     }
-    text = _template().render(
+    text = template("zerosum.pipelines.study").render(
         study=number,
         milliseconds=milliseconds,
         trials=[{"name": trial.name, "source": _address(trial.picture)} for trial in trials],
@@ -145,15 +143,4 @@ def _address(picture: Image.Image) -> str:
     factor = max(1, SIDE // max(picture.size))
     plain = Image.fromarray(np.asarray(picture.convert("RGB")))
     large = plain.resize((plain.width * factor, plain.height * factor), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    large.save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("zerosum.pipelines.study", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("page.html.jinja")
+    return data_address(large)

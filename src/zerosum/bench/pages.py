@@ -1,0 +1,43 @@
+"""Tables on pages: what stands between two marks is written by a bench, never by hand.
+
+A place begins with the line `<!-- MARK -->` and ends with `<!-- /KIND -->`, KIND being the mark's
+first word without a colon.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zerosum.core.files import write_text
+from zerosum.errors import UserError
+
+
+def marked(page: Path, mark: str) -> bool:
+    """Whether a page is there and has such a place."""
+    return page.is_file() and _place(page.read_text(), mark) is not None
+
+
+def between_marks(page: Path, mark: str, text: str) -> None:
+    """Replace what a page has at a place.
+
+    Raises:
+        UserError: The page has no such place.
+    """
+    before = page.read_text() if page.is_file() else ""
+    place = _place(before, mark)
+    if place is None:
+        begin, end = _lines(mark)
+        raise UserError(f"{page} lacks the lines  {begin}  and  {end}")
+    after = f"{before[: place.start(1)]}\n{text.strip()}\n\n{before[place.end(1) :]}"
+    if after != before:
+        write_text(page, after)
+
+
+def _place(text: str, mark: str) -> re.Match[str] | None:
+    begin, end = map(re.escape, _lines(mark))
+    return re.search(rf"^{begin}\n(.*?)^{end}$", text, re.DOTALL | re.MULTILINE)
+
+
+def _lines(mark: str) -> tuple[str, str]:
+    return f"<!-- {mark} -->", f"<!-- /{mark.split()[0].removesuffix(':')} -->"
