@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from zerosum.core.files import atomic
-from zerosum.core.game import Game, Progress
+from zerosum.core.game import Game, LatentGame, Progress
 from zerosum.core.run import RunFolder
 from zerosum.core.scores import draw
 from zerosum.core.sheets import draw_curves, draw_film, draw_sheet
@@ -21,7 +21,7 @@ SEED = 0
 
 
 class Film:
-    """Draws the same latent codes again and again.
+    """Draws the same latent codes again and again, conditions sorted by column.
 
     Args:
         out: The run's folder.
@@ -35,11 +35,11 @@ class Film:
         self.columns = _columns(shapes.get("image"))
         self.count = self.columns**2 if "image" in shapes else POINTS
         self.condition: dict[str, torch.Tensor] = {}
-        if "label" in game.conditions:
-            classes = len(split.train.classes)
-            self.columns = classes if 4 <= classes <= 12 else self.columns
+        name, values = _categories(game, len(split.train.classes))
+        if name:  # a column for each value, where they are few
+            self.columns = values if 4 <= values <= 12 else self.columns
             self.count = self.columns * 10
-            self.condition["label"] = (torch.arange(self.count) % classes).to(game.device)
+            self.condition[name] = (torch.arange(self.count) % values).to(game.device)
         self.real = {}
         if "point" in shapes and isinstance(split.train, Source):
             self.real = finish(split.train.fetch(range(min(POINTS, len(split.train)))))
@@ -62,6 +62,25 @@ class Film:
         draw_curves(self.out.log, self.out.scores, made[1])
         draw_film(self.out.sheets, made[2])
         return made
+
+
+def _categories(game: Game, classes: int) -> tuple[str, int]:
+    """The condition that a sheet is sorted by, and the number of its values; or none.
+
+    That is `label`, whose values are the data's classes, else the first condition that is one
+    whole number a sample. Nobody says how many values such a one has, so draws of the prior are
+    counted: surely right for the few values that make columns, and enough to cycle through many.
+    """
+    if "label" in game.conditions:
+        return "label", classes
+    if not isinstance(game, LatentGame):
+        return "", 0
+    rng = torch.Generator().manual_seed(SEED)
+    one = game.prior(1, rng)
+    whole = (n for n in game.conditions if one[n].ndim == 1 and one[n].dtype == torch.long)
+    name = next(whole, "")
+    draws = range(10) if name else ()
+    return name, 1 + max((int(game.prior(100, rng)[name].max()) for _ in draws), default=-1)
 
 
 def _columns(shape: tuple[int, ...] | None) -> int:

@@ -7,10 +7,10 @@ told the image below enlarged, makes the band that is missing. Levels are traine
 real images below; samples climb from level to level.
 
 Deviations: the levels are trained at the same time, as one player of independent networks (no
-loss and no gradient links them); the image is halved by averaging and doubled bilinearly instead
-of the paper's filters, which the pyramid allows; the band is made from the image below it and
-several planes of noise instead of the enlarged image and one plane; no classes; leaky
-ReLU and Adam throughout; a sample is clamped to [-1, 1] at the end.
+loss and no gradient links them, unless `joint` is set, which is ours); the image is halved by
+averaging and doubled bilinearly instead of the paper's filters, which the pyramid allows; the
+band is made from the image below it and several planes of noise instead of the enlarged image and
+one plane; no classes; leaky ReLU and Adam throughout; a sample is clamped to [-1, 1] at the end.
 """
 
 from __future__ import annotations
@@ -71,6 +71,21 @@ class Smallest(nn.Sequential):
 
 
 class LAPGAN(LatentGame):
+    """A GAN for the smallest image and one for each band of detail above it.
+
+    With x_k the real image of level k, y_k the generated one and u doubling, the discriminator
+    D_k of level k > 0 is shown two images, the second being the one below, enlarged:
+
+    - Independent levels (the paper): y_k = u(x_(k-1)) + G_k(x_(k-1), z_k). Real pairs are
+      (x_k, u(x_(k-1))), generated ones (y_k, u(x_(k-1))): a level meets real images below only.
+    - Joint levels: y_k = u(y_(k-1)) + G_k(y_(k-1), z_k), as in sampling. Real pairs stay
+      (x_k, u(x_(k-1))), generated ones are (y_k, u(y_(k-1))), in both players' losses. The
+      generators descend the sum of all levels' losses, and nothing is detached: D_k's gradient
+      reaches G_k and, through both images of the pair, every generator below it.
+
+    The smallest level is an ordinary GAN in both. Sampling is the same.
+    """
+
     class Config(ImageConfig):
         latent: int = 64
         """Numbers in the code of the smallest image; each level above has some per pixel."""
@@ -82,12 +97,15 @@ class LAPGAN(LatentGame):
         """Feature maps of each level's networks."""
         planes: int = 8
         """Noise maps that a level's generator sees beside the image below."""
+        joint: bool = False
+        """Train each level on the generated image below, with gradients down the pyramid."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         grid, levels = doublings(config.size)
         self.sizes = [(grid[0] * 2**i, grid[1] * 2**i) for i in range(levels + 1)]
         self.smallest = (config.channels, *grid)
+        self.joint = config.joint
         self.objective = OBJECTIVES["nonsaturating"]
         pixels = math.prod(self.smallest)
         self.generator = Smallest(config.latent, config.hidden, self.smallest)
@@ -146,36 +164,40 @@ class LAPGAN(LatentGame):
     def discriminator_loss(self, batch: Batch) -> Terms:
         reals = self.pyramid(batch["image"])
         with torch.no_grad():
-            fakes = self._proposed(reals)
+            fakes, belows = self._proposed(reals)
         terms: Terms = {}
         for level, (real, fake) in enumerate(zip(reals, fakes)):
             real_logits = self._judge(level, real, reals)
-            fake_logits = self._judge(level, fake, reals)
+            fake_logits = self._judge(level, fake, belows)
             terms[self._name(level)] = self.objective.critic(real_logits, fake_logits)
-            if level == 0:  # the only one that sees whole samples rather than details of real ones
+            if level == 0:  # the only one that sees an image without what it was made from
                 self.report(real_logits=real_logits, fake_logits=fake_logits)
         return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
-        reals = self.pyramid(batch["image"])
+        fakes, belows = self._proposed(self.pyramid(batch["image"]))
         return {
-            self._name(level): self.objective.generator(self._judge(level, fake, reals))
-            for level, fake in enumerate(self._proposed(reals))
+            self._name(level): self.objective.generator(self._judge(level, fake, belows))
+            for level, fake in enumerate(fakes)
         }
 
-    def _proposed(self, reals: list[Tensor]) -> list[Tensor]:
-        """A generated image of each level, made on the real image of the level below."""
-        first, *noises = self.latent(len(reals[0])).split(self.numbers, dim=1)
+    def _proposed(self, reals: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """A generated image of each level, and the images that the levels above were made on."""
+        z = self.latent(len(reals[0]))
+        if self.joint:
+            fakes = self.climb(z)
+            return fakes, fakes
+        first, *noises = z.split(self.numbers, dim=1)
         images = [self.generator(first)]
         for detail, noise, below in zip(self.details, noises, reals):
             images.append(double(below) + detail(below, noise))
-        return images
+        return images, reals
 
-    def _judge(self, level: int, images: Tensor, reals: list[Tensor]) -> Tensor:
-        """Logits (B,) of a level's images, which were made on the real ones of the level below."""
+    def _judge(self, level: int, images: Tensor, belows: list[Tensor]) -> Tensor:
+        """Logits (B,) of a level's images beside those they were made on, enlarged."""
         if level == 0:
             return self.discriminator(images.flatten(1)).squeeze(1)
-        seen = torch.cat([images, double(reals[level - 1])], dim=1)
+        seen = torch.cat([images, double(belows[level - 1])], dim=1)
         return self.judges[level - 1](seen)
 
     def _name(self, level: int) -> str:

@@ -1,0 +1,119 @@
+"""Sample sheets: what is drawn on them, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zerosum.core import registry
+from zerosum.core.config import GameConfig
+from zerosum.core.film import Film
+from zerosum.core.game import Game, LatentGame, Progress
+from zerosum.core.prepare import prepare
+from zerosum.core.run import RunFolder
+from zerosum.core.runtime import Runtime
+
+
+def digits():
+    return prepare(registry.recipe("gan/tiny"), Runtime(torch.device("cpu")))[0]
+
+
+def build(name, **options):
+    found = registry.system(name)
+    tiny = found.presets["tiny"].model
+    options = {"channels": 1, "size": (8, 8), **options}
+    return found.game(tiny.model_copy(update=options))
+
+
+class Flags(LatentGame):
+    """Images all of one grey, told by the condition `shade` of so many values."""
+
+    conditions = ("angle", "shade")
+
+    def __init__(self, values):
+        super().__init__(self.Config())
+        self.values, self.scale = values, torch.nn.Parameter(torch.ones(()))
+
+    def players(self):
+        return {"generator": [self]}
+
+    def turns(self):
+        return []
+
+    def latent(self, n, rng=None):
+        return self.normal(n, 1, rng=rng)
+
+    def prior(self, n, rng=None) -> dict[str, Tensor]:
+        angle = self.normal(n, rng=rng)
+        return {"angle": angle, "shade": self.uniform_labels(n, self.values, rng)}
+
+    def decode(self, z, condition):
+        grey = 2 * condition["shade"] / (self.values - 1) - 1
+        image = grey[:, None, None, None].expand(-1, 1, 8, 8)
+        return {"image": self.scale * image, **condition}
+
+
+@pytest.mark.parametrize("values", [5, 10])
+def test_each_column_is_one_category_of_an_infogan(values, tmp_path):
+    game = build("infogan", categories=values)
+    film = Film(RunFolder(tmp_path), game, digits())
+    assert (film.columns, film.count) == (values, 10 * values)
+    rows = film.condition["category"].reshape(-1, values)
+    assert torch.equal(rows, torch.arange(values).expand(10, values))
+
+
+def test_a_sheet_shows_a_category_in_each_column(tmp_path):
+    film = Film(RunFolder(tmp_path), Flags(6), digits())
+    film.out.sheets.mkdir(parents=True)
+    with Image.open(film.frame(Progress())) as sheet:
+        side = (sheet.width + 4) // 6  # with the gap of 4 pixels
+        assert sheet.height == 10 * side - 4
+        found = [
+            [sheet.getpixel((column * side + side // 2, row * side + side // 2)) for row in (0, 9)]
+            for column in range(6)
+        ]
+    assert found == [[51 * column] * 2 for column in range(6)]
+
+
+def test_a_condition_of_many_values_is_cycled_through(tmp_path):
+    film = Film(RunFolder(tmp_path), Flags(1_000_000), digits())
+    assert (film.columns, film.count) == (10, 100)
+    assert torch.equal(film.condition["shade"], torch.arange(100))
+
+
+def test_labels_come_before_other_conditions_and_are_the_data_s(tmp_path):
+    film = Film(RunFolder(tmp_path), build("cgan", classes=10), digits())
+    assert list(film.condition) == ["label"]
+    assert torch.equal(film.condition["label"], torch.arange(100) % 10)
+
+
+def test_no_condition_or_none_that_is_whole_leaves_a_square_sheet(tmp_path):
+    class Angles(Flags):
+        conditions = ("angle",)
+
+    class Plain(Game):
+        """A game without a prior, all of whose conditions are its own affair."""
+
+        conditions = ("mood",)
+
+        def players(self):
+            return {}
+
+        def turns(self):
+            return []
+
+        def sample(self, n, *, rng=None, **condition):
+            return {}
+
+    for game in (build("gan"), Angles(4), Plain(GameConfig())):
+        film = Film(RunFolder(tmp_path), game, digits())
+        assert not film.condition and (film.columns, film.count) == (10, 100)
+
+
+def test_looking_for_categories_leaves_the_run_s_randomness_alone(tmp_path):
+    game, split = build("infogan"), digits()
+    before = torch.get_rng_state()
+    assert Film(RunFolder(tmp_path), game, split).condition
+    assert torch.equal(torch.get_rng_state(), before)
