@@ -16,6 +16,7 @@ from zerosum.metrics import (
     perceptual_path_length,
     radial_spectrum,
     rotation_equivariance,
+    spectrum_distance,
     translation_equivariance,
 )
 
@@ -52,6 +53,22 @@ def test_rings_hold_all_the_power_there_is():
     sizes = np.array([(ring == r).sum() for r in range(9)])
     energy = float(image.square().sum()) / 2
     assert float(found.power @ torch.tensor(sizes).double()) == pytest.approx(energy)
+
+
+def test_spectrum_distance_in_decibels():
+    images = torch.randn(40, 1, 16, 16, generator=rng())
+    assert spectrum_distance(real=images, fake=images).value == 0
+    twice = spectrum_distance(real=images, fake=2 * images, quiet=1e-30)
+    assert twice.value == pytest.approx(20 * math.log10(2))
+    assert spectrum_distance(real=2 * images, fake=images, quiet=1e-30) == pytest.approx(twice)
+    apart = spectrum_distance(real=images, fake=images + 3)
+    assert apart.value < 1e-4, "brightness is no frequency"
+    flat = spectrum_distance(real=images, fake=0 * images, quiet=1e-3)
+    assert flat.value == pytest.approx(30, abs=0.5)
+    with pytest.raises(UserError, match="above 0"):
+        spectrum_distance(real=images, fake=images, quiet=0.0)
+    with pytest.raises(UserError, match="same extractor"):
+        spectrum_distance(real=images, fake=images[..., :8])
 
 
 def naive_ms_ssim(x, y, scales, peak):
@@ -179,6 +196,45 @@ def test_translation_ignores_what_comes_from_outside():
         return torch.sin(x * 12.9898 + y * 78.233)[:, None]
 
     assert translation_equivariance(scene, torch.zeros(6, 1)).value == math.inf
+
+
+def waves(latents, matrices):
+    """A smooth scene that goes on beyond the frame and moves by any step."""
+    axis = (torch.arange(32) + 0.5) / 16 - 1
+    x = axis - matrices[:, 0, 2:]
+    y = axis - matrices[:, 1, 2:]
+    return (torch.sin(9 * x)[:, None, :] * torch.cos(7 * y)[:, :, None] + 0.3)[:, None]
+
+
+def test_fractional_translation():
+    latents = torch.zeros(12, 1)
+    right = translation_equivariance(waves, latents, fractional=True)
+    assert right.value > 45
+    # Moving by the nearest whole pixel is right for EQ-T and wrong between.
+
+    def stepping(z, m):
+        whole = m.clone()
+        whole[:, :2, 2] = (m[:, :2, 2] * 16).round() / 16
+        return waves(z, whole)
+
+    assert translation_equivariance(stepping, latents).value > 80
+    found = translation_equivariance(stepping, latents, fractional=True)
+    assert found.value < 30
+    # Errors of up to half a pixel, evenly: the mean square of the slopes over 12.
+    axis = (torch.arange(3200) + 0.5) / 1600 - 1
+    along = 81 * (9 * axis).cos().square().mean() * (7 * axis).cos().square().mean()
+    across = 49 * (9 * axis).sin().square().mean() * (7 * axis).sin().square().mean()
+    expected = 20 * math.log10(2) - 10 * math.log10(float(along + across) / 16**2 / 12)
+    many = translation_equivariance(stepping, torch.zeros(600, 1), fractional=True)
+    assert many.value == pytest.approx(expected, abs=0.6)
+
+
+def test_fractional_translation_of_flat_images_is_perfect():
+    def flat(latents, matrices):
+        return latents[:, :, None, None].expand(-1, 1, 24, 20)
+
+    found = translation_equivariance(flat, torch.randn(6, 1, generator=rng()), fractional=True)
+    assert found.value > 130
 
 
 def test_rotation_equivariance():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zerosum.errors import UserError
-from zerosum.metrics import density_coverage, precision_recall
+from zerosum.metrics import density_coverage, prdc, precision_recall
 from zerosum.metrics.score import wilson
 
 STORED = np.load(Path(__file__).parent / "sg2_metrics_formulas.npz")
@@ -65,6 +65,35 @@ def test_interval_takes_in_the_balls():
     found = precision_recall(real=real, fake=fake).precision
     assert np.var(left) > 0
     assert found.interval == pytest.approx(wilson(share, trials), rel=1e-9)
+
+
+@pytest.mark.parametrize(("k", "wide"), [(3, 5), (5, 2)])
+def test_together_and_apart(k, wide):
+    real, fake = normal(40, 3), normal(30, 3, 1) + 0.5
+    first, second = prdc(real=real, fake=fake, k=k, k_density=wide)
+    for name in ("precision", "recall"):
+        one, other = (
+            getattr(x, name) for x in (first, precision_recall(real=real, fake=fake, k=k))
+        )
+        assert (one.value, one.interval, one.n_fake) == (other.value, other.interval, 30)
+    for name in ("density", "coverage"):
+        alone = density_coverage(real=real, fake=fake, k=wide)
+        one, other = (getattr(x, name) for x in (second, alone))
+        assert (one.value, one.interval, one.null) == (other.value, other.interval, other.null)
+
+
+def test_density_interval_is_about_that_of_leaving_reals_out():
+    """The shells are a smooth stand-in for what wider balls let in: compare many reals."""
+    real, fake = normal(300, 6), normal(400, 6, 1)
+    counts = (torch.cdist(fake, real) <= torch.cdist(real, real).sort(1).values[:, 5]).sum(1)
+    left = []
+    for i in range(300):
+        rest = torch.cat([real[:i], real[i + 1 :]])
+        found = torch.cdist(fake, rest) <= torch.cdist(rest, rest).sort(1).values[:, 5]
+        left.append(float(found.sum()) / (5 * 400))
+    variance = float((counts.double() / 5).var()) / 400 + 299 * np.var(left)
+    low, high = density_coverage(real=real, fake=fake).density.interval
+    assert (high - low) / (2 * 1.96) == pytest.approx(variance**0.5, rel=0.15)
 
 
 def test_stored_reference_values():

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import pairwise_distances
 
 from zerosum.errors import UserError
-from zerosum.metrics.neighbours import ball_counts, nearest_neighbours, own_radii
+from zerosum.metrics.neighbours import (
+    ball_counts,
+    mutual_counts,
+    nearest_neighbours,
+    own_neighbours,
+    own_radii,
+)
 
 
 def normal(n, dim, seed=0):
@@ -101,6 +107,50 @@ def test_other_number_types(dtype):
     points = (normal(30, 4) * 4).to(dtype)
     expected = nearest_neighbours(points.double(), points.double(), 3).distances
     assert torch.equal(nearest_neighbours(points, points, 3).distances, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1.0, 1e-18, 1e18, 1e-30])
+def test_float32_features_give_the_answers_of_float64(kind, scale):
+    """The product in float32 is a sieve: what it lets through is measured in float64."""
+    queries, base = ((part * scale).float() for part in awkward(kind))
+    wide = queries.double(), base.double()
+    found, expected = (
+        nearest_neighbours(*s, 4, rows=16, columns=24) for s in ((queries, base), wide)
+    )
+    assert torch.equal(found.distances, expected.distances)
+    radii = own_radii(base, 3)
+    assert torch.equal(radii, own_radii(wide[1], 3))
+    pair = (ball_counts(*s, radii, rows=16, columns=24) for s in ((queries, base), wide))
+    assert all(torch.equal(a, b) for a, b in zip(*pair))
+
+
+def test_many_dimensions_in_float32():
+    """Where round-off is largest beside the gaps between neighbours."""
+    queries, base = normal(300, 1500).float() + 2, normal(400, 1500, 1).float() + 2
+    found = nearest_neighbours(queries, base, 6)
+    assert torch.equal(found.distances, nearest_neighbours(queries.double(), base.double(), 6)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_pass_counts_all_balls(kind):
+    queries, base = awkward(kind)
+    near, far, own = own_radii(base, 2), own_radii(base, 5), own_radii(queries, 3)
+    ours, theirs = mutual_counts(
+        queries, base, base_radii=[near, far], query_radii=[own], rows=16, columns=24
+    )
+    wanted = [ball_counts(queries, base, near), ball_counts(queries, base, far)]
+    for found, expected in zip([*ours, *theirs], [*wanted, ball_counts(base, queries, own)]):
+        assert all(torch.equal(a, b) for a, b in zip(found, expected))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_own_neighbours_are_others(kind):
+    points = awkward(kind)[0]
+    found = own_neighbours(points, 5)
+    assert not bool((found.indices == torch.arange(len(points))[:, None]).any())
+    gaps = (points.double()[:, None] - points[found.indices].double()).square().sum(-1).sqrt()
+    torch.testing.assert_close(found.distances, gaps, rtol=1e-12, atol=0)
 
 
 def test_radii_skip_the_point_itself():

@@ -234,7 +234,52 @@ def test_every_metric_runs_under_its_name(folders):
     assert parse_metrics("fd, kd,fd") == ["fd", "kd"]
     names = [name for name in METRICS if name not in ("cas",)]
     found = Evaluator(names, features="cnn-digits").folders(
-        str(folders / "real"), str(folders / "alike")
+        str(folders / "real"), str(folders / "alike"), (24, 24)
     )
     assert len(found.scores) == len(names) + 3  # prdc gives four
     assert all(record.interval is not None for record in found.scores)
+    plain = {name for name in METRICS if METRICS[name].ceiling} - {"prdc"}
+    reached = {name.removesuffix("-cnn-digits") for name in found.ceilings}
+    assert plain < reached, "each metric has its ceiling beside it"
+
+
+def test_metrics_of_images_need_no_features(folders):
+    found = [
+        by_name(
+            Evaluator(("ms-ssim", "spectrum", "kd"), features=features).folders(
+                str(folders / "real"), str(folders / fake), (24, 24)
+            )
+        )
+        for features, fake in (("pixels", "alike"), ("random-conv", "alike"), ("pixels", "noise"))
+    ]
+    for name in ("ms-ssim", "spectrum"):
+        first, second, noise = (scores[name] for scores in found)
+        assert first == second and first.features == "the images" and not first.weight_hash
+        assert compare(first, noise).apart
+    assert found[0]["ms-ssim"].parameters == {"pairs": 1000, "scales": 2}
+    assert found[0]["spectrum"].value < 1.5 < found[2]["spectrum"].value
+
+
+def test_copies_have_a_small_support(folders, tmp_path):
+    names = sorted((folders / "alike").iterdir())
+    for i in range(120):
+        shutil.copy(names[i % 6], tmp_path / f"{i:03d}.png")
+    few, many = (
+        by_name(
+            Evaluator(("birthday-support",), features="pixels").folders(
+                str(folders / "real"), str(where)
+            )
+        )["birthday-support-pixels"]
+        for where in (tmp_path, folders / "alike")
+    )
+    assert few.value == pytest.approx(6, rel=0.1)
+    assert few.parameters == many.parameters and many.interval[0] > 100
+
+
+def test_metrics_of_images_refuse_what_they_cannot_read(folders, train, tmp_path):
+    train("toy/tiny", tmp_path / "toy")
+    for name in ("ms-ssim", "spectrum"):
+        with pytest.raises(UserError, match=f"{name} is for images.*leave it out"):
+            Evaluator((name,), samples=200).run(tmp_path / "toy")
+    with pytest.raises(UserError, match="needs images of 11 pixels and these have 8"):
+        Evaluator(("ms-ssim",)).folders(str(folders / "real"), str(folders / "alike"))

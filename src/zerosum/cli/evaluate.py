@@ -32,13 +32,16 @@ def evaluate(
     ] = None,
     metrics: Annotated[
         str,
-        typer.Option(help="Of fd, kd, prdc, is, mind, vendi, fd-infinity, authenticity, ct, cas."),
+        typer.Option(
+            help="Of fd, kd, prdc, is, mind, sliced-wasserstein, vendi, fd-infinity, "
+            "birthday-support, authenticity, ct, fld, cas; for images also ms-ssim, spectrum."
+        ),
     ] = "fd,kd,prdc",
     features: Annotated[
         str | None,
         typer.Option(
-            help="pixels, random-conv, cnn-SET, efficientnet-lite0, inception-2015, onnx:FILE "
-            "or torchscript:FILE.  [default: by the data]"
+            help="pixels, random-conv, cnn-SET, efficientnet-lite0, dinov2, clip, "
+            "inception-2015, onnx:FILE or torchscript:FILE.  [default: by the data]"
         ),
     ] = None,
     samples: Annotated[

@@ -23,6 +23,7 @@ from zerosum.metrics.manifold import (
     DensityCoverage,
     PrecisionRecall,
     density_coverage,
+    prdc,
     precision_recall,
 )
 from zerosum.metrics.memorisation import Authenticity, authenticity, c_t
@@ -31,7 +32,7 @@ from zerosum.metrics.score import Score
 from zerosum.metrics.similarity import ms_ssim, ms_ssim_variety
 from zerosum.metrics.sliced import mind, sliced_wasserstein
 from zerosum.metrics.smoothness import perceptual_path_length
-from zerosum.metrics.spectrum import RadialSpectrum, radial_spectrum
+from zerosum.metrics.spectrum import RadialSpectrum, radial_spectrum, spectrum_distance
 from zerosum.metrics.vendi import vendi
 
 __all__ = [
@@ -64,11 +65,13 @@ __all__ = [
     "ms_ssim_variety",
     "nearest_neighbours",
     "perceptual_path_length",
+    "prdc",
     "precision_recall",
     "radial_spectrum",
     "rotation_equivariance",
     "sliced_wasserstein",
     "softmax_regression",
+    "spectrum_distance",
     "translation_equivariance",
     "vendi",
 ]

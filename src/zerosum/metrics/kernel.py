@@ -171,10 +171,14 @@ def _sums(x: Tensor, y: Tensor, kernel: Kernel, *, own: bool) -> tuple[Tensor, T
     columns = torch.zeros(len(y), dtype=torch.float64, device=x.device)
     for i in range(0, len(x), BLOCK):
         left = x[i : i + BLOCK].double()
-        for j in range(0, len(y), BLOCK):
+        # A set's matrix with itself is symmetric: its upper half says all.
+        for j in range(i if own else 0, len(y), BLOCK):
             values = kernel(left, y[j : j + BLOCK].double())
             if own and i == j:
                 values.fill_diagonal_(0)
             rows[i : i + BLOCK] += values.sum(1)
-            columns[j : j + BLOCK] += values.sum(0)
-    return rows, columns
+            if own and i != j:
+                rows[j : j + BLOCK] += values.sum(0)
+            elif not own:
+                columns[j : j + BLOCK] += values.sum(0)
+    return (rows, rows) if own else (rows, columns)

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from zerosum.metrics.inputs import Array, checked_pair
-from zerosum.metrics.neighbours import ball_counts, own_radii
+from zerosum.metrics.inputs import Array, at_least, checked_pair
+from zerosum.metrics.neighbours import (
+    BallCounts,
+    Neighbours,
+    mutual_counts,
+    own_neighbours,
+    own_radii,
+)
 from zerosum.metrics.score import Score, around, wilson
 
 
@@ -53,11 +59,13 @@ def precision_recall(*, real: Array, fake: Array, k: int = 3) -> PrecisionRecall
         UserError: Malformed or mismatched features, or a set of no more than k samples.
     """
     real_set, fake_set = checked_pair(real, fake)
-    return PrecisionRecall(
-        precision=_share_inside(fake_set, real_set, k, n_real=len(real_set)),
-        recall=_share_inside(real_set, fake_set, k, n_real=len(real_set)),
-        k=k,
+    (by_real,), (by_fake,) = mutual_counts(
+        fake_set,
+        real_set,
+        base_radii=[own_radii(real_set, k)],
+        query_radii=[own_radii(fake_set, k)],
     )
+    return _precision_recall(by_real, by_fake, k)
 
 
 def density_coverage(*, real: Array, fake: Array, k: int = 5) -> DensityCoverage:
@@ -76,12 +84,72 @@ def density_coverage(*, real: Array, fake: Array, k: int = 5) -> DensityCoverage
         UserError: Malformed or mismatched features, or no more than k reals.
     """
     real_set, fake_set = checked_pair(real, fake)
-    n, m = len(real_set), len(fake_set)
-    counts = ball_counts(fake_set, real_set, own_radii(real_set, k))
+    near = own_neighbours(real_set, _outer(k, len(real_set)))
+    (inner, outer), _ = mutual_counts(
+        fake_set, real_set, base_radii=[near.distances[:, k - 1], near.distances[:, -1]]
+    )
+    return _density_coverage(inner, outer, near, k)
+
+
+def prdc(
+    *, real: Array, fake: Array, k: int = 3, k_density: int = 5
+) -> tuple[PrecisionRecall, DensityCoverage]:
+    """`precision_recall` and `density_coverage` from three passes over the distances, not five.
+
+    Args:
+        real: Features of real samples, shape (N, d), N > k, k_density.
+        fake: Features of generated samples, shape (M, d), M > k.
+        k: Neighbour of precision and recall.
+        k_density: Neighbour of density and coverage.
+
+    Raises:
+        UserError: Malformed or mismatched features, or a set of no more than k samples.
+    """
+    at_least(k, 1, "k")
+    at_least(k_density, 1, "k_density")
+    real_set, fake_set = checked_pair(real, fake)
+    most = _outer(k_density, len(real_set))
+    near = own_neighbours(real_set, max(k, most))
+    radii = near.distances
+    (by_real, inner, outer), (by_fake,) = mutual_counts(
+        fake_set,
+        real_set,
+        base_radii=[radii[:, k - 1], radii[:, k_density - 1], radii[:, most - 1]],
+        query_radii=[own_radii(fake_set, k)],
+    )
+    near = Neighbours(radii[:, :most], near.indices[:, :most])
+    return (
+        _precision_recall(by_real, by_fake, k),
+        _density_coverage(inner, outer, near, k_density),
+    )
+
+
+def _outer(k: int, n: int) -> int:
+    """Which neighbour bounds the shells that tell what wider balls let in."""
+    at_least(k, 1, "k")
+    return max(k, min(2 * k, n - 1))
+
+
+def _precision_recall(by_real: BallCounts, by_fake: BallCounts, k: int) -> PrecisionRecall:
+    """From the fakes in the reals' balls and the reals in the fakes'."""
+    n, m = len(by_real.holds), len(by_real.held)
+    return PrecisionRecall(
+        precision=_share_inside(by_real, n, m), recall=_share_inside(by_fake, n, m), k=k
+    )
+
+
+def _density_coverage(
+    counts: BallCounts, outer: BallCounts, near: Neighbours, k: int
+) -> DensityCoverage:
+    """From the fakes in the reals' balls, in wider ones out to the last of `near`, and `near`."""
+    n, m = len(counts.holds), len(counts.held)
     density = float(counts.held.double().mean()) / k
-    # A mean over all pairs: its first-order variance has one share from each set.
-    by_fake, by_real = counts.held.double() / k, counts.holds.double() * n / (m * k)
-    spread = float(by_fake.var()) / m + float(by_real.var()) / n
+    shells = near.indices.shape[1] - k
+    gain = (outer.holds - counts.holds).double() / max(shells, 1)
+    change = -counts.holds.double()
+    change.index_add_(0, near.indices[:, :k].flatten(), gain.repeat_interleave(k))
+    spread = float((counts.held.double() / k).var()) / m
+    spread += (n - 1) * float((change / (k * m)).var(correction=0))
     covered = float((counts.holds > 0).double().mean())
     return DensityCoverage(
         density=Score(
@@ -103,14 +171,13 @@ def density_coverage(*, real: Array, fake: Array, k: int = 5) -> DensityCoverage
     )
 
 
-def _share_inside(points: Tensor, centres: Tensor, k: int, *, n_real: int) -> Score:
-    counts = ball_counts(points, centres, own_radii(centres, k))
+def _share_inside(counts: BallCounts, n_real: int, n_fake: int) -> Score:
     share = float((counts.held > 0).double().mean())
     return Score(
         value=share,
-        interval=_share_interval(share, len(points), counts.sole_ball),
+        interval=_share_interval(share, len(counts.held), counts.sole_ball),
         n_real=n_real,
-        n_fake=len(points) + len(centres) - n_real,
+        n_fake=n_fake,
     )
 
 

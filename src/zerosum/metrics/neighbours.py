@@ -1,14 +1,17 @@
 """Nearest neighbours and ball tests, exact, by brute force in blocks of bounded memory.
 
-Squared distances come from float64 matrix products, ‖x‖² + ‖y‖² − 2 x·y, after both sets are
-centred on the base's mean. That form cancels where points nearly coincide, so every answer that
-its round-off could change is computed again from the differences x − y: the distances given back
-are exact to the last bits, duplicates are at distance 0, and a tie is a tie.
+Squared distances come from matrix products, ‖x‖² + ‖y‖² − 2 x·y, after both sets are centred on
+the base's mean. That form cancels where points nearly coincide, so it serves as a sieve only: less
+a bound on its round-off it is a lower bound on every distance, and each answer that the bound
+leaves open is computed again from the differences x − y in float64. The distances given back are
+exact to the last bits, duplicates are at distance 0, and a tie is a tie. Since only the sieve
+depends on it, the product is taken in float32 where the features come so, at half the cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,10 +20,10 @@ from torch import Tensor
 from zerosum.errors import UserError
 from zerosum.metrics.inputs import Array, at_least, checked, matched
 
-QUERIES, BASE = 1024, 4096
-"""Rows and columns of a block of distances: 32 MiB in float64."""
-NUMBERS = 1 << 23
-"""Most float64 numbers held by one exact recomputation: 64 MiB."""
+QUERIES, BASE = 2048, 2048
+"""Rows and columns of a block of distances: 16 MiB in float32, 32 MiB in float64."""
+NUMBERS = 1 << 18
+"""Most float64 numbers held by one exact recomputation: 2 MiB, which stay in the cache."""
 SPARE = 8
 """Candidates beyond k that are measured exactly, so that near ties come out in order."""
 
@@ -77,9 +80,9 @@ def nearest_neighbours(
         raise UserError(f"k is {k} but the base has {len(targets)} points: lower k")
     pool = min(k + SPARE, len(targets))
     distances, indices = [], []
-    centre = _mean(targets)
+    sieve = _Sieve.of(points, targets)
     for query in points.split(rows):
-        found, horizon = _candidates(query, targets, centre, pool, columns)
+        found, horizon = _candidates(query, targets, sieve, pool, columns)
         owner = torch.arange(len(query), device=query.device).repeat_interleave(pool)
         exact = _exact(query, targets, owner, found.flatten()).view(-1, pool)
         order = exact.argsort(dim=1, stable=True)[:, :k]
@@ -87,7 +90,7 @@ def nearest_neighbours(
         # Rows where a point beyond the candidates might still be nearer than the k-th of them.
         open_rows = ((near[:, -1] > horizon) & (near[:, -1] > 0)).nonzero()[:, 0]
         if len(open_rows):
-            settled = _settle(query[open_rows], targets, centre, near[open_rows, -1], k, columns)
+            settled = _settle(query[open_rows], targets, sieve, near[open_rows, -1], k, columns)
             near[open_rows], place[open_rows] = settled
         distances.append(near.sqrt())
         indices.append(place)
@@ -100,12 +103,24 @@ def own_radii(features: Array, k: int) -> Tensor:
     Raises:
         UserError: Malformed features, or no more than k of them.
     """
+    return own_neighbours(features, k).distances[:, -1]
+
+
+def own_neighbours(features: Array, k: int) -> Neighbours:
+    """The k nearest other points of the same set of every point, nearest first.
+
+    Raises:
+        UserError: As for `own_radii`.
+    """
     at_least(k, 1, "k")
     points = checked(features, "features")
     if len(points) <= k:
         raise UserError(f"k is {k} but there are {len(points)} points: lower k or add points")
     # The point itself is among the k + 1 nearest, or as many duplicates of it at distance 0 are.
-    return nearest_neighbours(points, points, k + 1).distances[:, -1]
+    found = nearest_neighbours(points, points, k + 1)
+    own = found.indices == torch.arange(len(points), device=points.device)[:, None]
+    own[:, -1] |= ~own.any(1)
+    return Neighbours(found.distances[:, 1:], found.indices[~own].view(-1, k))
 
 
 def ball_counts(
@@ -123,33 +138,51 @@ def ball_counts(
     Raises:
         UserError: Malformed or mismatched sets, or another number of radii than of centres.
     """
-    points, centres = _pair(queries, base, rows, columns)
-    reach = checked(radii, "radii", rows=1, rank=1).to(points.device, torch.float64)
-    if len(reach) != len(centres):
-        raise UserError(f"{len(reach)} radii for {len(centres)} centres: give one for each")
-    held = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-    last_ball = torch.zeros_like(held)
-    holds = torch.zeros(len(centres), dtype=torch.int64, device=points.device)
-    last_query = torch.zeros_like(holds)
-    middle = _mean(centres)
+    return mutual_counts(queries, base, base_radii=[radii], rows=rows, columns=columns)[0][0]
+
+
+def mutual_counts(
+    queries: Array,
+    base: Array,
+    *,
+    base_radii: Sequence[Tensor] = (),
+    query_radii: Sequence[Tensor] = (),
+    rows: int = QUERIES,
+    columns: int = BASE,
+) -> tuple[list[BallCounts], list[BallCounts]]:
+    """Count points in balls around the points of the other set, all from one pass of distances.
+
+    Args:
+        queries: Points of the one set, shape (Q, d).
+        base: Points of the other set, shape (B, d).
+        base_radii: Radii of balls around the base, each shape (B,).
+        query_radii: Radii of balls around the queries, each shape (Q,).
+        rows: Queries in a block.
+        columns: Base points in a block.
+
+    Returns:
+        For each of `base_radii` the queries in those balls, and for each of `query_radii` the
+        base points in those.
+
+    Raises:
+        UserError: As for `ball_counts`.
+    """
+    points, others = _pair(queries, base, rows, columns)
+    base_reach = [_reach(radii, others) for radii in base_radii]
+    query_reach = [_reach(radii, points) for radii in query_radii]
+    in_base = [_Tally(len(points), len(others), points.device) for _ in base_reach]
+    in_query = [_Tally(len(others), len(points), points.device) for _ in query_reach]
+    sieve = _Sieve.of(points, others)
     for start in range(0, len(points), rows):
         query = points[start : start + rows]
-        here = slice(start, start + len(query))
-        for first, there, squared, error in _blocks(query, centres, middle, columns):
-            inside = _inside(query, centres[there], reach[there], squared, error)
-            held[here] += inside.sum(1)
-            holds[there] += inside.sum(0)
-            # The sum of the indices inside is the index itself where there is only one.
-            number = torch.arange(first, first + inside.shape[1], device=points.device)
-            last_ball[here] += (inside * number).sum(1)
-            number = torch.arange(start, start + inside.shape[0], device=points.device)
-            last_query[there] += (inside * number[:, None]).sum(0)
-    return BallCounts(
-        held,
-        holds,
-        torch.bincount(last_ball[held == 1], minlength=len(centres)),
-        torch.bincount(last_query[holds == 1], minlength=len(points)),
-    )
+        for block in sieve.blocks(query, others, columns):
+            for tally, reach in zip(in_base, base_reach):
+                i, j = _inside(query, others, block, reach[block.there])
+                tally.add(i + start, j + block.there.start)
+            for tally, reach in zip(in_query, query_reach):
+                i, j = _inside(query, others, block, reach[start : start + rows, None])
+                tally.add(j + block.there.start, i + start)
+    return [tally.counts() for tally in in_base], [tally.counts() for tally in in_query]
 
 
 def _pair(queries: Array, base: Array, rows: int, columns: int) -> tuple[Tensor, Tensor]:
@@ -161,63 +194,136 @@ def _pair(queries: Array, base: Array, rows: int, columns: int) -> tuple[Tensor,
     return points, targets
 
 
-def _mean(points: Tensor) -> Tensor:
-    total = sum(block.double().sum(0) for block in points.split(QUERIES))
-    return torch.as_tensor(total) / len(points)
+def _reach(radii: Tensor, centres: Tensor) -> Tensor:
+    reach = checked(radii, "radii", rows=1, rank=1).to(centres.device, torch.float64)
+    if len(reach) != len(centres):
+        raise UserError(f"{len(reach)} radii for {len(centres)} centres: give one for each")
+    return reach
 
 
-def _blocks(
-    query: Tensor, base: Tensor, centre: Tensor, columns: int
-) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
-    """Blocks of squared distances with a bound on their round-off.
+class _Tally:
+    """Counts of points in balls, gathered from pairs."""
 
-    Yields:
-        First column, the columns as a slice, squared distances and their bound, both (Q, C).
+    def __init__(self, points: int, balls: int, device: torch.device) -> None:
+        self.held = torch.zeros(points, dtype=torch.int64, device=device)
+        self.holds = torch.zeros(balls, dtype=torch.int64, device=device)
+        self.ball_sum, self.point_sum = torch.zeros_like(self.held), torch.zeros_like(self.holds)
+
+    def add(self, point: Tensor, ball: Tensor) -> None:
+        """Take in pairs of a point and a ball that holds it."""
+        self.held += torch.bincount(point, minlength=len(self.held))
+        self.holds += torch.bincount(ball, minlength=len(self.holds))
+        self.ball_sum.index_add_(0, point, ball)
+        self.point_sum.index_add_(0, ball, point)
+
+    def counts(self) -> BallCounts:
+        # The sum of the indices is the index itself where there is only one.
+        return BallCounts(
+            self.held,
+            self.holds,
+            torch.bincount(self.ball_sum[self.held == 1], minlength=len(self.holds)),
+            torch.bincount(self.point_sum[self.holds == 1], minlength=len(self.held)),
+        )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Lower bounds on the squared distances of some queries to some base points.
+
+    Attributes:
+        there: Which base points, as a slice with a start.
+        lower: The bounds, shape (Q, C).
+        x_norm: Squared norms of the centred queries, shape (Q, 1).
+        y_norm: Those of the base points, shape (C,).
+        share: What the bounds left for round-off either way, as a share of both norms.
+        least: The same where numbers are too small for shares.
     """
-    x = query.double() - centre
-    x_norm = x.square().sum(1, keepdim=True)
-    # Twice the classical bound d·ε·(‖x‖ + ‖y‖)² ≤ 2 d·ε·(‖x‖² + ‖y‖²) on an inner product's error.
-    share = 4 * (x.shape[1] + 4) * torch.finfo(torch.float64).eps
-    for start in range(0, len(base), columns):
-        there = slice(start, min(start + columns, len(base)))
-        y = base[there].double() - centre
-        norms = x_norm + y.square().sum(1)
-        squared = torch.addmm(norms, x, y.T, alpha=-2).clamp_(min=0)
-        yield start, there, squared, norms.mul_(share)
+
+    there: slice
+    lower: Tensor
+    x_norm: Tensor
+    y_norm: Tensor
+    share: float
+    least: float
+
+    def upper(self, i: Tensor, j: Tensor) -> Tensor:
+        """Upper bounds on some pairs' squared distances, float64."""
+        norms = self.x_norm[i, 0].double() + self.y_norm[j].double()
+        return self.lower[i, j].double() + 2 * (self.share * norms + self.least)
+
+
+@dataclass(frozen=True)
+class _Sieve:
+    """How matrix products are taken: around which centre, shape (d,), and in its precision."""
+
+    centre: Tensor
+
+    @classmethod
+    def of(cls, queries: Tensor, base: Tensor) -> _Sieve:
+        """Centred on the base; in float32 if neither set is wider and its bound can hold."""
+        total = sum(block.double().sum(0) for block in base.split(QUERIES))
+        centre = torch.as_tensor(total) / len(base)
+        widest = max(queries.dtype.itemsize, base.dtype.itemsize)
+        # Fast modes that round the factors of a product would break the bound.
+        if widest > 4 or base.is_cuda or torch.get_float32_matmul_precision() != "highest":
+            return cls(centre)
+        rough = centre.float()
+        parts = [*queries.split(QUERIES), *base.split(QUERIES)]
+        largest = max(float((part.float() - rough).abs().amax()) for part in parts)
+        return cls(rough if 1e-10 < largest < 1e14 else centre)
+
+    def exact(self) -> _Sieve:
+        """The same in float64."""
+        return _Sieve(self.centre.double())
+
+    def blocks(self, query: Tensor, base: Tensor, columns: int) -> Iterator[_Block]:
+        """Blocks of some queries, shape (Q, d), against all of the base in turn."""
+        dtype, dim = self.centre.dtype, len(self.centre)
+        # An inner product of d terms, in whatever order, errs by d·ε/2·‖x‖‖y‖ at most, either
+        # norm by as large a share; rounding the centred points and adding up costs a few ε more.
+        share = (dim + 32) * torch.finfo(dtype).eps
+        least = dim * torch.finfo(dtype).tiny
+        x = query.to(dtype) - self.centre
+        x_norm = x.square().sum(1, keepdim=True)
+        for start in range(0, len(base), columns):
+            there = slice(start, min(start + columns, len(base)))
+            y = base[there].to(dtype) - self.centre
+            y_norm = y.square().sum(1)
+            lower = torch.addmm(y_norm * (1 - share) - least, x, y.T, alpha=-2)
+            lower += x_norm * (1 - share)
+            yield _Block(there, lower, x_norm, y_norm, share, least)
 
 
 def _candidates(
-    query: Tensor, base: Tensor, centre: Tensor, pool: int, columns: int
+    query: Tensor, base: Tensor, sieve: _Sieve, pool: int, columns: int
 ) -> tuple[Tensor, Tensor]:
-    """Base points that look nearest, shape (Q, pool), and what all others surely exceed, (Q,)."""
-    best = torch.zeros((len(query), 0), dtype=torch.float64, device=query.device)
+    """Base points that may be nearest, shape (Q, pool), and what no other falls below, (Q,)."""
+    best = torch.zeros((len(query), 0), dtype=sieve.centre.dtype, device=query.device)
     found = torch.zeros((len(query), 0), dtype=torch.int64, device=query.device)
-    worst = best.new_zeros(len(query))
-    for first, _, squared, error in _blocks(query, base, centre, columns):
-        worst = torch.maximum(worst, error.amax(1))
-        near, place = squared.topk(min(pool, squared.shape[1]), dim=1, largest=False)
+    for block in sieve.blocks(query, base, columns):
+        near, place = block.lower.topk(min(pool, block.lower.shape[1]), dim=1, largest=False)
         best = torch.cat([best, near], 1)
-        found = torch.cat([found, place + first], 1)
+        found = torch.cat([found, place + block.there.start], 1)
         best, order = best.topk(min(pool, best.shape[1]), dim=1, largest=False)
         found = found.gather(1, order)
     if pool == len(base):
-        return found, torch.full_like(worst, torch.inf)
-    return found, best[:, -1] - worst
+        return found, torch.full((len(query),), torch.inf, dtype=torch.float64).to(query.device)
+    return found, best[:, -1].double()
 
 
 def _settle(
-    query: Tensor, base: Tensor, centre: Tensor, limit: Tensor, k: int, columns: int
+    query: Tensor, base: Tensor, sieve: _Sieve, limit: Tensor, k: int, columns: int
 ) -> tuple[Tensor, Tensor]:
     """Exact squared distances and rows of the k nearest, given a bound on the k-th of them."""
     best = torch.zeros((len(query), 0), dtype=torch.float64, device=query.device)
     found = torch.zeros((len(query), 0), dtype=torch.int64, device=query.device)
-    for first, there, squared, error in _blocks(query, base, centre, columns):
-        i, j = (squared <= limit[:, None] + error).nonzero(as_tuple=True)
-        squared.fill_(torch.inf)
-        squared[i, j] = _exact(query, base[there], i, j)
+    for block in sieve.exact().blocks(query, base, columns):
+        i, j = (block.lower <= limit[:, None]).nonzero(as_tuple=True)
+        squared = block.lower.fill_(torch.inf)
+        squared[i, j] = _exact(query, base[block.there], i, j)
         near, place = squared.topk(min(k, squared.shape[1]), dim=1, largest=False)
         best = torch.cat([best, near], 1)
-        found = torch.cat([found, place + first], 1)
+        found = torch.cat([found, place + block.there.start], 1)
         best, order = best.topk(min(k, best.shape[1]), dim=1, largest=False)
         found = found.gather(1, order)
     return best, found
@@ -227,20 +333,25 @@ def _exact(query: Tensor, base: Tensor, i: Tensor, j: Tensor) -> Tensor:
     """Squared distances of the pairs (query[i], base[j]) from their differences, shape (P,)."""
     step = max(1, NUMBERS // query.shape[1])
     parts = [
-        (query[a].double() - base[b].double()).square().sum(1)
+        query[a].double().sub_(base[b]).square_().sum(1)
         for a, b in zip(i.split(step), j.split(step))
     ]
     return torch.cat(parts) if parts else query.new_zeros(0, dtype=torch.float64)
 
 
-def _inside(query: Tensor, base: Tensor, reach: Tensor, squared: Tensor, error: Tensor) -> Tensor:
-    """Whether each query lies in each ball, shape (Q, C), bool."""
+def _inside(query: Tensor, base: Tensor, block: _Block, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """Pairs of a block at no more than their reach, which is (C,) or (Q, 1): rows and columns."""
     limit = reach.square()
-    doubtful = (squared - limit).abs_() <= error + 4 * torch.finfo(limit.dtype).eps * limit
-    inside = squared <= limit
-    for rows in doubtful.nonzero().split(1 << 20):
-        i, j = rows.unbind(1)
+    slack = 4 * torch.finfo(block.lower.dtype).eps
+    i, j = (block.lower <= (limit * (1 + slack)).to(block.lower)).nonzero(as_tuple=True)
+    pair = (j,) if reach.ndim == 1 else (i, torch.zeros_like(i))
+    doubtful = (block.upper(i, j) > limit[pair] * (1 - slack)).nonzero()[:, 0]
+    out = torch.zeros(len(i), dtype=torch.bool, device=i.device)
+    targets = base[block.there]
+    for some in doubtful.split(1 << 20):
         # Compare distances, not squares: a radius is the square root of just such a sum, and
         # only the root gives a point at exactly that distance back its tie.
-        inside[i, j] = _exact(query, base, i, j).sqrt() <= reach[j]
-    return inside
+        apart = _exact(query, targets, i[some], j[some]).sqrt()
+        out[some] = apart > reach[tuple(axis[some] for axis in pair)]
+    kept = ~out
+    return i[kept], j[kept]

@@ -253,7 +253,8 @@ class Evaluator:
                 with atomic(path) as partial:
                     save_file(found, partial)
         self._report(what, len(samples), len(samples))
-        return Embedded(found["features"], found.get("logits"), samples.labels)
+        images = samples.values if samples.values.ndim == 4 else None
+        return Embedded(found["features"], found.get("logits"), samples.labels, images)
 
     def _evaluate(
         self, name: str, reference: Reference, fake: Samples, averaged: bool | None
@@ -337,11 +338,18 @@ class Evaluator:
         self, sets: Sets, form: ScoreRecord, names: Sequence[str], what: str
     ) -> list[ScoreRecord]:
         records = []
+        plain = replace(
+            form, features="the images", weight_hash="", extractor_filter="none", dtype="uint8"
+        )
         for done, name in enumerate(names):
             self._report(what, done, len(names))
-            for label, score, parameters in METRICS[name].run(sets):
-                full = score_name(label, form.features)
-                records.append(form.taken(full, score, parameters))
+            metric = METRICS[name]
+            for label, score, parameters in metric.run(sets):
+                if metric.images:
+                    records.append(plain.taken(label, score, parameters))
+                else:
+                    full = score_name(label, form.features)
+                    records.append(form.taken(full, score, parameters))
         self._report(what, len(names), len(names))
         return records
 

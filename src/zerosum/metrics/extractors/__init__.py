@@ -17,6 +17,7 @@ from zerosum.metrics.extractors.foreign import (
     OnnxExtractor,
     TorchScriptExtractor,
 )
+from zerosum.metrics.extractors.huggingface import KINDS, HubExtractor
 from zerosum.metrics.extractors.inception import InceptionExtractor
 from zerosum.metrics.extractors.simple import Pixels, RandomConv
 
@@ -24,6 +25,7 @@ __all__ = [
     "NAMES",
     "Extractor",
     "FunctionExtractor",
+    "HubExtractor",
     "NetworkExtractor",
     "Outputs",
     "extractor",
@@ -36,9 +38,10 @@ NAMES = (
     "random-conv",
     *(f"cnn-{data}" for data in SETS),
     "efficientnet-lite0",
+    *KINDS,
     "inception-2015",
 )
-"""What `extractor` knows, beside `onnx:FILE` and `torchscript:FILE`."""
+"""What `extractor` knows, beside `onnx:FILE`, `torchscript:FILE` and `KIND:FOLDER`."""
 
 RESERVED = {"fd": "FID", "kd": "KID", "is": "IS"}
 """Published names by ours, for inception-2015 alone."""
@@ -50,7 +53,8 @@ def extractor(name: str) -> Extractor:
     """The extractor of a name, on the CPU.
 
     Args:
-        name: One of `NAMES`, or `onnx:FILE` or `torchscript:FILE`.
+        name: One of `NAMES`, or `onnx:FILE` or `torchscript:FILE`; `dinov2` and `clip` may be
+            followed by a colon and a folder or a repository of the hub.
 
     Raises:
         UserError: There is none of that name (with the nearest ones), or its weights are missing
@@ -61,6 +65,8 @@ def extractor(name: str) -> Extractor:
         return OnnxExtractor(Path(file).expanduser())
     if colon and kind == "torchscript":
         return TorchScriptExtractor(Path(file).expanduser())
+    if kind in KINDS and bool(colon) == bool(file):
+        return HubExtractor(kind, file)
     match name:
         case "pixels":
             return Pixels()
@@ -73,7 +79,7 @@ def extractor(name: str) -> Extractor:
     data = name.removeprefix("cnn-")
     if name.startswith("cnn-") and data in SETS:
         return SmallClassifier(data)
-    known = [*NAMES, "onnx:FILE", "torchscript:FILE"]
+    known = [*NAMES, "onnx:FILE", "torchscript:FILE", *(f"{kind}:FOLDER" for kind in KINDS)]
     raise UserError(f"there is no extractor '{name}': {nearest(name, known)}")
 
 

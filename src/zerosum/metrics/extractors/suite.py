@@ -1,7 +1,8 @@
-"""Metrics by the names that a command line gives them, on sets that an extractor has seen."""
+"""Metrics by the names that a command line gives them, on features or on the images themselves."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -10,19 +11,27 @@ from torch import Tensor
 
 from zerosum import metrics
 from zerosum.errors import UserError, nearest
+from zerosum.metrics.neighbours import own_radii
 from zerosum.metrics.record import Setting
 from zerosum.metrics.score import Score
+from zerosum.metrics.similarity import WEIGHTS, WINDOW
 
 DEFAULT = ("fd", "kd", "prdc")
+NEAR = 0.05
+"""Share of reals whose nearest neighbour counts as a near-duplicate."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """One set of samples as an extractor sees it: (N, d), (N, classes) and classes (N,)."""
+    """One set of samples as an extractor sees it: (N, d), (N, classes) and classes (N,).
+
+    Beside them stand the images themselves, uint8 (N, C, H, W), where the samples are images.
+    """
 
     features: Tensor
     logits: Tensor | None
     labels: Tensor | None
+    images: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,12 @@ class Sets:
             )
         return self.fake.logits
 
+    def images(self, metric: str) -> tuple[Tensor, Tensor]:
+        """Real and fake images with values from 0 to 255, float32."""
+        if self.real.images is None or self.fake.images is None:
+            raise UserError(f"{metric} is for images, which these data are not: leave it out")
+        return self.real.images.float(), self.fake.images.float()
+
     def fresh(self, metric: str) -> Embedded:
         if self.held_out is None:
             raise UserError(
@@ -60,8 +75,7 @@ Taken = tuple[str, Score, dict[str, Setting]]
 
 def _prdc(sets: Sets) -> list[Taken]:
     real, fake = sets.real.features, sets.fake.features
-    pr = metrics.precision_recall(real=real, fake=fake)
-    dc = metrics.density_coverage(real=real, fake=fake)
+    pr, dc = metrics.prdc(real=real, fake=fake)
     return [
         ("precision", pr.precision, {"k": pr.k}),
         ("recall", pr.recall, {"k": pr.k}),
@@ -87,6 +101,12 @@ def _is(sets: Sets) -> list[Taken]:
 def _mind(sets: Sets) -> list[Taken]:
     score = metrics.mind(real=sets.real.features, fake=sets.fake.features, rng=sets.rng)
     return [("mind", score, {"directions": 1000})]
+
+
+def _sliced_wasserstein(sets: Sets) -> list[Taken]:
+    real, fake = sets.real.features, sets.fake.features
+    score = metrics.sliced_wasserstein(real=real, fake=fake, rng=sets.rng)
+    return [("sliced-wasserstein", score, {"directions": 1000})]
 
 
 def _vendi(sets: Sets) -> list[Taken]:
@@ -115,6 +135,39 @@ def _c_t(sets: Sets) -> list[Taken]:
         rng=sets.rng,
     )
     return [("ct", score, {"cells": 3, "held_out": len(sets.fresh("ct").features)})]
+
+
+def _fld(sets: Sets) -> list[Taken]:
+    fresh = sets.fresh("fld").features
+    score = metrics.feature_likelihood_divergence(
+        real=sets.real.features, fake=sets.fake.features, held_out=fresh
+    )
+    return [("fld", score, {"baseline": 0.0, "held_out": len(fresh)})]
+
+
+def _birthday_support(sets: Sets) -> list[Taken]:
+    """Near-duplicates are nearer than all but a few reals are to their nearest neighbour."""
+    threshold = float(own_radii(sets.real.features, 1).quantile(NEAR))
+    score = metrics.birthday_support(fake=sets.fake.features, threshold=threshold)
+    return [("birthday-support", score, {"quantile": NEAR, "threshold": threshold})]
+
+
+def _ms_ssim(sets: Sets) -> list[Taken]:
+    _, fake = sets.images("ms-ssim")
+    side = min(fake.shape[2:])
+    if side < WINDOW:
+        raise UserError(
+            f"ms-ssim needs images of {WINDOW} pixels and these have {side}: leave it out"
+        )
+    scales = min(len(WEIGHTS), 1 + int(math.log2(side / WINDOW)))
+    score = metrics.ms_ssim_variety(fake=fake, peak=255.0, scales=scales, rng=sets.rng)
+    return [("ms-ssim", score, {"pairs": 1000, "scales": scales})]
+
+
+def _spectrum(sets: Sets) -> list[Taken]:
+    real, fake = sets.images("spectrum")
+    score = metrics.spectrum_distance(real=real, fake=fake, quiet=1 / 12)
+    return [("spectrum", score, {"quiet": "rounding to bytes"})]
 
 
 def _cas(sets: Sets) -> list[Taken]:
@@ -148,10 +201,12 @@ class Metric:
         run: Gives one or more named scores with their parameters.
         ceiling: Whether held-out reals can take the fakes' place; not so where the metric
             compares with held-out reals already.
+        images: Whether it reads the images themselves, and no features.
     """
 
     run: Callable[[Sets], list[Taken]]
     ceiling: bool = True
+    images: bool = False
 
 
 METRICS: Mapping[str, Metric] = {
@@ -160,11 +215,16 @@ METRICS: Mapping[str, Metric] = {
     "prdc": Metric(_prdc),
     "is": Metric(_is),
     "mind": Metric(_mind),
+    "sliced-wasserstein": Metric(_sliced_wasserstein),
     "vendi": Metric(_vendi),
     "fd-infinity": Metric(_fd_infinity),
     "authenticity": Metric(_authenticity, ceiling=False),
     "ct": Metric(_c_t, ceiling=False),
+    "fld": Metric(_fld, ceiling=False),
     "cas": Metric(_cas, ceiling=False),
+    "birthday-support": Metric(_birthday_support),
+    "ms-ssim": Metric(_ms_ssim, images=True),
+    "spectrum": Metric(_spectrum, images=True),
 }
 
 
