@@ -157,7 +157,9 @@ def test_a_stopped_trial_goes_on_with_its_plan(tmp_path):
 def test_a_failed_training_is_named_and_the_others_are_done(tmp_path, monkeypatch):
     good, bad = Trial("gan", "digits", 0, 0.3, tmp_path), Trial("gan", "nosuch", 0, 0.3, tmp_path)
     said = []
-    with pytest.raises(UserError, match=r"1 trainings failed: gan \(see .*output.txt\)"):
+    with pytest.raises(
+        UserError, match=r"1 trainings failed: gan on nosuch, seed 0 \(see .*output.txt\)"
+    ):
         runs.run([bad, good], 1, said.append)
     assert good.result is not None and "failed" in said[0] and "FD pixels" in said[1]
     assert "there is no set 'nosuch'" in (bad.folder / "output.txt").read_text()

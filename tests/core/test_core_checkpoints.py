@@ -185,9 +185,10 @@ def places(folder):
 
 def test_the_folder_of_a_run(finished):
     assert [path.name for path in places(finished)] == ["step_00000020", "step_00000030"]
-    expected = {"recipe.json", "machine.json", "log.jsonl", "samples", "checkpoints"}
+    expected = {"recipe.json", "machine.json", "log.jsonl", "checkups.jsonl"}
     pictures = {"samples.png", "curves.png", "progress.gif"}
-    assert {path.name for path in finished.iterdir()} == expected | pictures
+    folders = {"samples", "checkpoints"}
+    assert {path.name for path in finished.iterdir()} == expected | pictures | folders
     assert read_run(finished)[0].progress.seen == 480
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +49,7 @@ def families(
     from zerosum.bench.families.publish import publish
     from zerosum.bench.families.run import Trial, chosen, run
     from zerosum.bench.families.table import note, table
+    from zerosum.bench.pool import cores
     from zerosum.core.files import write_text
     from zerosum.errors import UserError
 
@@ -65,8 +65,7 @@ def families(
             if not quiet:
                 print(line, file=sys.stderr, flush=True)
 
-        cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-        results = run(trials, jobs or cores, say)
+        results = run(trials, jobs or cores(), say)
     else:
         results = [result for trial in trials if (result := trial.result) is not None]
     if not results:
@@ -75,7 +74,7 @@ def families(
     print(table(results, rivals))
     print(f"\n{note(judge, results)}")
     folder = out / data
-    draw_progress(folder / "progress.png", judge, results, {k: dict(v) for k, v in rivals.items()})
+    draw_progress(folder / "progress.png", judge, results, rivals)
     draw_spectra(folder / "spectra.png", judge, results)
     if json is not None:
         write_text(json, dumps({"results": results, "rivals": rivals}, indent=1) + "\n")

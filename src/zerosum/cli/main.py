@@ -11,6 +11,7 @@ import typer
 from zerosum.cli import (
     bench,
     check,
+    doctor,
     evaluate,
     export,
     generate,
@@ -38,6 +39,7 @@ for command in (
     generate.generate,
     evaluate.evaluate,
     report.report,
+    doctor.doctor,
     inspect.inspect,
     export.export,
     check.check,

@@ -53,10 +53,12 @@ class Optim(Part):
             )
         return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay)
 
-    def advance(self, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
-        """Set the optimizer's scheduled numbers for a point of the clock."""
+    def advance(
+        self, optimizer: torch.optim.Optimizer, progress: Progress, factor: float = 1.0
+    ) -> None:
+        """Set the optimizer's scheduled numbers for a point of the clock, the rate x factor."""
         for group in optimizer.param_groups:
-            group["lr"] = at(self.lr, progress)
+            group["lr"] = factor * at(self.lr, progress)
             if self.kind in ("adam", "optimistic-adam"):
                 group["betas"] = (
                     float(at(self.betas[0], progress)),

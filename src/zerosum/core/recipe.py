@@ -80,6 +80,17 @@ class Evaluate(Part):
     """Seed of the evaluated samples."""
 
 
+class Care(Part):
+    """How a run is watched: see docs/doctor.md."""
+
+    policy: Literal["off", "watch", "stop", "act"] = "watch"
+    """watch: say what fails; stop: save and end then; act: try to mend it; off: do not look."""
+    every: int = Field(default=0, ge=0)
+    """Images between two checkups; 0 makes forty in the run, at least 25 steps apart."""
+    actions: int = Field(default=8, ge=0)
+    """Most actions that `act` may take."""
+
+
 class Recipe(Part):
     """The typed description of a run."""
 
@@ -99,6 +110,8 @@ class Recipe(Part):
     """Length, batch, records, precision."""
     evaluate: Evaluate = Evaluate()
     """Scores during the run."""
+    doctor: Care = Care()
+    """Signals that are watched, and what is done when one says that the run fails."""
     source: str = "ours"
     """Where the numbers come from: a paper's section, or "ours"."""
     facts: dict[str, Fact] = Field(default_factory=dict)

@@ -27,9 +27,12 @@ from zerosum.errors import UserError
 FREE = (
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
     *(f"evaluate.{name}" for name in ("every", "samples", "seed")),
+    *(f"doctor.{name}" for name in ("policy", "every", "actions")),
     "data.workers",
 )
 """Settings that change no weight: a run may go on with other ones."""
+NOTES = ("treatment",)
+"""What a checkpoint's state keeps for others."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class RunFolder:
 
 @dataclass
 class Actors:
-    """All that has state in a run."""
+    """All that has state in a run; `notes` are JSON for the checkpoint, named in `NOTES`."""
 
     game: Game
     optimizers: Mapping[str, torch.optim.Optimizer]
@@ -171,22 +174,27 @@ class Actors:
         averaged = generator_state(self.game) | self.ema.shadow
         return checkpoint.Snapshot(tensors, averaged, training, facts)
 
+    def rewind(self, snapshot: checkpoint.Snapshot) -> None:
+        """Weights, averages and optimizers of a snapshot; clock, data and noise go on."""
+        self.game.load_state_dict(snapshot.game | snapshot.training["extra"])
+        self.ema.load(snapshot.ema)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(snapshot.training["optimizers"][name])
+
     def restore(self, snapshot: checkpoint.Snapshot, total: int) -> int:
         """Take everything up again.
 
         Returns:
             The position in the data.
         """
-        self.game.load_state_dict(snapshot.game | snapshot.training["extra"])
-        self.ema.load(snapshot.ema)
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(snapshot.training["optimizers"][name])
+        self.rewind(snapshot)
         states = snapshot.training["random"]
         if len(states) == self.runtime.world:
             restore_random(states[self.runtime.rank], self.runtime.device)
         else:  # another number of processes: new noise, the same data
             seed_everything(snapshot.state["seen"] * self.runtime.world + self.runtime.rank)
         state = snapshot.state
+        self.notes = {name: state[name] for name in NOTES if name in state}
         self.game.progress = Progress(state["step"], state["seen"], total)
         self.elapsed = state["elapsed"]
         return state["position"]

@@ -29,6 +29,7 @@ from zerosum.core.sheets import read_lines
 from zerosum.data.config import Images
 from zerosum.data.feed import Feed, StreamFeed, feed
 from zerosum.data.source import Source, Split
+from zerosum.doctor.practice import Alarm, Practice
 from zerosum.errors import UserError
 
 
@@ -100,28 +101,36 @@ class Trainer:
         recorder = Recorder(self._loggers(game, runtime), runtime)
         self._film = Film(self.out, game, split)
         self._judge = self._find_judge(recipe, split, runtime)
+        practice = Practice(recipe, split, actors, self.out.path, self.screen)
         clip = {name: o.clip for name, o in recipe.optim.items() if o.clip is not None}
         if not game.progress.step:
             self._sheet(actors, recorder)
+        practice.welcome(batches.position)
         self.screen.start(game.progress.seen)
         begun, before, skipped = time.monotonic(), actors.elapsed, 0
         try:
             while game.progress.seen < train.images:
                 for name, optim in recipe.optim.items():
-                    optim.advance(actors.optimizers[name], game.progress)
+                    optimizer, factor = actors.optimizers[name], practice.factor(name)
+                    optim.advance(optimizer, game.progress, factor)
+                now = game.progress.after(train.batch)
+                practice.before_step(now)
                 log = play_step(game, batches, actors.optimizers, runtime, clip, train.order)
-                game.progress = now = game.progress.after(train.batch)
+                game.progress = now
                 actors.ema.update(train.batch, now.seen)
                 recorder.add(log, game.signals)
+                alarm = practice.after_step(log, batches.position)
                 skipped = self._guard(log, skipped, train.patience, now)
                 actors.elapsed = before + time.monotonic() - begun
                 self.screen.advance(now.seen)
                 self._due_records(recipe, actors, recorder)
                 stop = self._interrupts.asked(runtime, now.step)
-                if stop or _due(train.checkpoint_every, now, train.batch):
+                if stop or alarm or _due(train.checkpoint_every, now, train.batch):
                     self._save(actors, batches.position, train.keep)
                 if stop:
                     raise Stopped(stop)
+                if alarm:
+                    raise Alarm(f"stopped, the state is saved: {alarm}")
             self._flush(actors, recorder)
             self.screen.close()
             return self._finish(recipe, actors, batches.position, recorder)

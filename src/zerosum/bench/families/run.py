@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +10,7 @@ from typing import Any
 
 from zerosum.bench.families.protocol import Protocol, protocol
 from zerosum.bench.families.trial import PLAN, RESULT
+from zerosum.bench.pool import Job, work_off
 from zerosum.core import registry
 from zerosum.core.recipe import Recipe
 from zerosum.errors import UserError
@@ -72,7 +69,7 @@ class Trial:
         return [
             path
             for path in preset.differences(then)
-            if path not in OWN and not path.startswith(("evaluate.", "source"))
+            if path not in OWN and not path.startswith(("evaluate.", "doctor.", "source"))
         ]
 
 
@@ -117,45 +114,18 @@ def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[
     Raises:
         UserError: A trial failed; the others were still run.
     """
-    # Networks this small gain nothing from a second thread, and lose much where cores are shared.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     waiting = [trial for trial in trials if trial.result is None]
-    done, total = len(trials) - len(waiting), len(trials)
-    running: dict[subprocess.Popen[bytes], Trial] = {}
-    failed: list[str] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                trial = waiting.pop(0)
-                running[_start(trial, environment)] = trial
-            for process in [p for p in running if p.poll() is not None]:
-                trial = running.pop(process)
-                done += 1
-                label = f"{done}/{total} {trial.system} on {trial.data}, seed {trial.seed}"
-                result = trial.result
-                if process.returncode or result is None:
-                    failed.append(f"{trial.system} (see {trial.folder / 'output.txt'})")
-                    say(f"{label}: failed")
-                else:
-                    say(f"{label}: FD pixels {result['scores']['FD pixels']:.3g}")
-            time.sleep(0.2)
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait()
-    if failed:
-        raise UserError(f"{len(failed)} trainings failed: {', '.join(failed)}")
+    work_off([_job(trial) for trial in waiting], jobs, say, len(trials) - len(waiting))
     return [result for trial in trials if (result := trial.result) is not None]
 
 
-def _start(trial: Trial, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    trial.folder.mkdir(parents=True, exist_ok=True)
+def _job(trial: Trial) -> Job:
+    module = "zerosum.bench.families.trial"
     words = [trial.system, trial.data, str(trial.seed), str(trial.seconds), str(trial.folder)]
-    with (trial.folder / "output.txt").open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "zerosum.bench.families.trial", *words],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-        )
+
+    def outcome() -> str:
+        result = trial.result
+        return f"FD pixels {result['scores']['FD pixels']:.3g}" if result else ""
+
+    label = f"{trial.system} on {trial.data}, seed {trial.seed}"
+    return Job(label, [module, *words], trial.folder, outcome)

@@ -91,6 +91,7 @@ def budgeted(recipe: Recipe, seconds: float, seed: int) -> Recipe:
         update={
             "train": recipe.train.model_copy(update=changes),
             "evaluate": recipe.evaluate.model_copy(update={"every": 0, "samples": 0}),
+            "doctor": recipe.doctor.model_copy(update={"policy": "off"}),
         }
     )
 

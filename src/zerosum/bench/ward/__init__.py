@@ -1,0 +1,1 @@
+"""The ward: runs broken on purpose, one for each failure the doctor names, and healthy ones."""

@@ -1,0 +1,145 @@
+"""One run on the ward, or all of them: trained under the doctor's eye, then scored."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from zerosum.bench.pool import Job, work_off
+from zerosum.bench.ward.cases import CASES, Case
+from zerosum.core.files import write_text
+from zerosum.core.game import Game
+from zerosum.core.recipe import Recipe
+from zerosum.core.scores import draw
+from zerosum.core.sheets import read_lines
+from zerosum.core.trainer import Trainer
+from zerosum.data.source import Source, finish
+from zerosum.doctor.event import Failure
+from zerosum.errors import UserError, nearest
+from zerosum.metrics import frechet_distance
+
+RESULT = "result.json"
+SAMPLES = 2_000
+"""Most real samples that the end of a run is compared with, and as many generated ones."""
+FAILURES: tuple[Failure, ...] = get_args(Failure)
+"""All names, causes before what they bring about."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case with one seed under one policy.
+
+    Attributes:
+        case: The case.
+        seed: Seed of the training.
+        policy: `watch` or `act`.
+        out: Folder of the bench.
+    """
+
+    case: Case
+    seed: int
+    policy: str
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.out / self.policy / f"{self.case.name}-{self.seed}"
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        path = self.folder / RESULT
+        return json.loads(path.read_text()) if path.is_file() else None
+
+
+def diagnosis(named: Sequence[str]) -> str:
+    """The principal one of several failures: the one that brings the others about."""
+    return next((name for name in FAILURES if name in named), "")
+
+
+def cases(names: Sequence[str]) -> list[Case]:
+    """The cases of these names; all when none are given.
+
+    Raises:
+        UserError: There is no case of a name.
+    """
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise UserError(f"there is no case '{name}': {nearest(name, known)}")
+    return [known[name] for name in names] or list(CASES)
+
+
+def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Run what has no result yet; see `zerosum.bench.pool`."""
+    waiting = [trial for trial in trials if trial.result is None]
+    work_off([_job(trial) for trial in waiting], jobs, say, len(trials) - len(waiting))
+    return [result for trial in trials if (result := trial.result) is not None]
+
+
+def _job(trial: Trial) -> Job:
+    words = [trial.case.name, str(trial.seed), trial.policy, str(trial.out)]
+
+    def outcome() -> str:
+        result = trial.result
+        return (result["diagnosis"] or "nothing named") if result else ""
+
+    label = f"{trial.case.name} ({trial.case.failure or 'healthy'}), seed {trial.seed}"
+    return Job(
+        f"{label}, {trial.policy}", ["zerosum.bench.ward.run", *words], trial.folder, outcome
+    )
+
+
+def treat(trial: Trial) -> None:
+    """Train one case, or go on with it, and write what the doctor said and how it ended."""
+    case = trial.case
+    recipe = case.recipe(trial.seed, trial.out / "data" / case.name)
+    quiet = {"train.sheet_every": recipe.train.images, "evaluate.samples": 0}
+    recipe = recipe.override({**quiet, "doctor.policy": trial.policy})
+    begun, ended, game = time.process_time(), "", None
+    folder = trial.folder / "run"
+    try:
+        game = Trainer(recipe, folder, device="cpu", quiet=True, module=case.module).fit()
+    except UserError as error:  # the guard stopped it: that is an end too
+        ended = str(error)
+    events = read_lines(folder / "events.jsonl")
+    named = list(dict.fromkeys(event["failure"] for event in events))
+    result = {
+        "case": case.name,
+        "failure": case.failure,
+        "seed": trial.seed,
+        "policy": trial.policy,
+        "named": named,
+        "diagnosis": diagnosis(named),
+        "events": events,
+        "images": recipe.train.images,
+        "ended": ended,
+        "distance": None if game is None else distance(game, case, recipe),
+        "seconds": time.process_time() - begun,
+    }
+    write_text(trial.folder / RESULT, json.dumps(result, indent=1) + "\n")
+
+
+def distance(game: Game, case: Case, recipe: Recipe) -> float:
+    """Fréchet distance, on raw values, of the last averaged generator from unspoilt data."""
+    healthy = case.healthy_data(recipe).open().train
+    assert isinstance(healthy, Source)
+    order = torch.randperm(len(healthy), generator=torch.Generator().manual_seed(0))
+    real = finish(healthy.fetch(order[:SAMPLES].tolist()))
+    field = "image" if "image" in real else "point"
+    fake = draw(game, len(real[field]), seed=1)[field]
+    if not bool(fake.isfinite().all()):
+        return float("inf")
+    rows = [part.flatten(1).double().cpu() for part in (real[field], fake)]
+    return frechet_distance(real=rows[0], fake=rows[1], interval=False).value
+
+
+if __name__ == "__main__":
+    name, number, policy, where = sys.argv[1:]
+    treat(Trial(cases([name])[0], int(number), policy, Path(where)))

@@ -1,0 +1,99 @@
+"""`zerosum bench doctor`: does the doctor name what is wrong, and only that?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def ward(
+    names: Annotated[
+        str | None, typer.Option("--cases", help="Of these cases only, such as hot,few,rpgan.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each case.")] = 3,
+    act: Annotated[
+        bool, typer.Option("--act", help="Train the broken runs with doctor.policy=act too.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at a time.  [default: one per core]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/ward"),
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write all results to this file too.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the tables between the markers of this page too.")
+    ] = None,
+    train: Annotated[
+        bool, typer.Option(help="--no-train shows what is there, without training more.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Train runs broken on purpose, and healthy ones, and print what the doctor said of each.
+
+    Example: zerosum bench doctor --seeds 1 --cases hot,few,rpgan
+    """
+    from json import dumps
+
+    from zerosum.bench.pages import between_marks, marked
+    from zerosum.bench.pool import cores
+    from zerosum.bench.ward.report import markdown, matrix, totals, treated
+    from zerosum.bench.ward.run import Trial, cases, run
+    from zerosum.core.files import write_text
+    from zerosum.errors import UserError
+
+    chosen = cases([name.strip() for name in names.split(",")] if names else [])
+    if page is not None and not (marked(page, "ward watch") and marked(page, "ward act")):
+        raise UserError(f"{page} is not there, or lacks the lines  <!-- ward watch -->  and so on")
+
+    def say(line: str) -> None:
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    watched = [Trial(case, seed, "watch", out) for seed in range(seeds) for case in chosen]
+    acted = [
+        Trial(case, seed, "act", out)
+        for seed in range(seeds if act else 0)
+        for case in chosen
+        if case.failure
+    ]
+    trials = [*watched, *acted]
+    if train:
+        run(trials, jobs or cores(), say)
+    results = [result for trial in watched if (result := trial.result) is not None]
+    ends = [result for trial in acted if (result := trial.result) is not None]
+    if not results:
+        raise UserError(f"{out} holds no results yet: run without --no-train")
+    found = matrix(chosen, results)
+    _show("what the doctor said, by the number of seeds", found)
+    print(totals(results))
+    if ends:
+        _show("runs treated with doctor.policy=act", treated(chosen, results, ends))
+    if json is not None:
+        write_text(json, dumps({"watch": results, "act": ends}, indent=1) + "\n")
+        print(f"results written to {json}")
+    if page is not None:
+        between_marks(page, "ward watch", f"{markdown(found)}\n\n{totals(results)}.")
+        if ends:
+            between_marks(page, "ward act", markdown(treated(chosen, results, ends)))
+
+
+def _show(title: str, rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 200
+    head, *body = rows
+    table = Table(box=SIMPLE_HEAD, title=title)
+    for column in head:
+        table.add_column(column, overflow="fold")
+    for row in body:
+        table.add_row(*row)
+    console.print(table, markup=False)

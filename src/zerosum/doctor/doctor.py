@@ -1,0 +1,194 @@
+"""The doctor of one run: takes its signals at intervals and names what goes wrong."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from zerosum.core.game import Game, Progress
+from zerosum.core.recipe import Recipe
+from zerosum.core.recorder import append_line, forget_after
+from zerosum.core.schedule import at
+from zerosum.core.sheets import read_lines
+from zerosum.data.source import Source, Split
+from zerosum.doctor.checkup import Reference, checkup
+from zerosum.doctor.data import faults
+from zerosum.doctor.event import Event, Failure
+from zerosum.doctor.rules import RULES, derived
+
+CHECKUPS = 40
+"""Checkups in a run whose recipe does not say how often."""
+STEPS = 25
+"""Least number of steps between two checkups."""
+PATIENCE = 5
+"""Checkups after which a failure that `act` treated and that lasts is treated again."""
+FEW = 100
+"""Weights below which the length of a step says little: a single number passes through 0."""
+SHARE = 0.05
+"""Largest share of a run's time that watching may take."""
+
+
+class Doctor:
+    """Watches one run.
+
+    Args:
+        recipe: What is trained.
+        split: Its data.
+        folder: The run's folder, for `checkups.jsonl` and `events.jsonl`.
+        seen: Where the run goes on: later lines are dropped, they will be written again.
+        first: Whether this process looks; the others know only when.
+
+    Attributes:
+        critics: The players whose loss reports logits; empty until the first checkup, and for
+            games without a critic.
+        spread: Standard deviation of real and generated values together.
+        ails: Failures that the last checkup showed.
+    """
+
+    def __init__(
+        self, recipe: Recipe, split: Split, folder: Path, seen: int = 0, first: bool = True
+    ) -> None:
+        self.recipe, self.split, self.care = recipe, split, recipe.doctor
+        self.every = self.care.every or max(
+            recipe.train.images // CHECKUPS, STEPS * recipe.train.batch
+        )
+        self.checkups, self.events = folder / "checkups.jsonl", folder / "events.jsonl"
+        self.reference = Reference.of(split) if first else None
+        if first:
+            forget_after(self.checkups, seen)
+            forget_after(self.events, seen)
+        self.rows: list[dict[str, Any]] = read_lines(self.checkups)
+        self.ails: set[str] = set(self.rows[-1]["failures"]) if self.rows else set()
+        self._since = {row["failure"]: row["seen"] for row in read_lines(self.events)}
+        self.critics: tuple[str, ...] = ()
+        self.spread = 0.0
+        self._log: dict[str, list[Tensor]] = {}
+        self._weights: dict[str, list[Tensor]] = {}
+        self._spent, self._begun = 0.0, time.monotonic()
+
+    def first_look(self) -> list[Event]:
+        """What is wrong with the data, before the first step."""
+        if not isinstance(self.split.train, Source) or self.events.is_file():
+            return []
+        found = faults(self.split.train)
+        for event in found:
+            append_line(self.events, event.row())
+        return found
+
+    def due(self, now: Progress) -> bool:
+        """Whether the step that ends here crossed a multiple of the interval."""
+        batch = self.recipe.train.batch
+        if now.seen // self.every <= (now.seen - batch) // self.every:
+            return False
+        # Under `act` what happens must not hang on the machine's pace.
+        slow = self._spent > SHARE * (time.monotonic() - self._begun) and len(self.rows) > 2
+        return self.care.policy == "act" or not slow
+
+    @property
+    def cause(self) -> str:
+        """Of the failures that the last checkup showed, the one that brings the others about."""
+        return next((name for name in get_args(Failure) if name in self.ails), "")
+
+    def well_due(self) -> bool:
+        """Whether it is time to keep a good state: every third checkup, if nothing ails."""
+        return not self.ails and len(self.rows) % 3 == 0
+
+    def before_step(self, game: Game) -> None:
+        """Keep the weights, so that `examine` can say how far the step moved them."""
+        self._weights = {
+            name: [p.detach().clone() for m in modules for p in m.parameters()]
+            for name, modules in game.players().items()
+        }
+
+    def take(self, log: Mapping[str, Tensor]) -> None:
+        """Take one step's scalars; they stay on their device until the next checkup."""
+        for name, value in log.items():
+            self._log.setdefault(name, []).append(value)
+
+    def examine(self, game: Game) -> list[Event]:
+        """Look at the game, write the signals down and judge them.
+
+        Returns:
+            Failures that were not there at the checkup before; under `act` also those that are
+            still there `PATIENCE` checkups after they were last named.
+        """
+        begun, now = time.monotonic(), game.progress
+        signals = self._strides(game) | self._gradients()
+        mean: list[float] = []
+        if self.reference is not None:
+            look = checkup(game, self.reference, self.recipe.train.batch)
+            signals, mean = signals | look.signals, look.mean
+            self.critics, self.spread = look.critics, look.spread
+        row = {"step": now.step, "seen": now.seen, "signals": signals, "mean": mean}
+        row["signals"] |= derived([*self.rows, row])
+        self.rows.append(row)
+        events = self._judge(now)
+        append_line(self.checkups, row | {"failures": sorted(self.ails)})
+        self._spent += time.monotonic() - begun
+        return events
+
+    # -- signals of the steps --------------------------------------------------------------
+
+    def _strides(self, game: Game) -> dict[str, float]:
+        """Length of the last step over the length of the weights, by player."""
+        found = {}
+        for name, modules in game.players().items():
+            now = [p.detach() for m in modules for p in m.parameters()]
+            before = self._weights.get(name, now)
+            moved = math.sqrt(sum((a - b).square().sum().item() for a, b in zip(now, before)))
+            size = math.sqrt(sum(a.square().sum().item() for a in now))
+            rate = at(self.recipe.optim[name].lr, game.progress)
+            peak = at(self.recipe.optim[name].lr, Progress(0, 0, game.progress.total))
+            if sum(weight.numel() for weight in now) >= FEW:
+                found[f"stride/{name}"] = moved / max(size, 1e-30)
+            found[f"weights/{name}"] = size
+            found[f"rate/{name}"] = rate / max(peak, 1e-30)
+        self._weights = {}
+        return found
+
+    def _gradients(self) -> dict[str, float]:
+        """Gradient norms since the last checkup: median and largest, and the share of skips."""
+        found: dict[str, float] = {}
+        skipped: list[Tensor] = []
+        for name, values in self._log.items():
+            if name.endswith("/grad_norm"):
+                norms = torch.stack(values).float()
+                title = name.removesuffix("/grad_norm")
+                found[f"gradient/{title}"] = _finite(norms.median().item())
+                found[f"gradient_peak/{title}"] = _finite(norms.max().item())
+            elif name.endswith("/skipped"):
+                skipped += values
+        if skipped:
+            found["skipped"] = torch.stack(skipped).float().mean().item()
+        self._log.clear()
+        return found
+
+    # -- judgement -------------------------------------------------------------------------
+
+    def _judge(self, now: Progress) -> list[Event]:
+        """Failures that begin here. One that lasts is named once, and again when it comes back."""
+        rows = [row["signals"] for row in self.rows]
+        found: dict[Failure, Event] = {}
+        for rule in RULES:
+            event = rule.event(rows, now, self.recipe)
+            if event is not None:
+                found.setdefault(event.failure, event)
+        new = [event for name, event in found.items() if self._is_new(name, now)]
+        self._since |= {event.failure: now.seen for event in new}
+        self.ails = set(found)
+        return new
+
+    def _is_new(self, failure: Failure, now: Progress) -> bool:
+        lasts = now.seen - self._since.get(failure, now.seen)
+        untreated = self.care.policy == "act" and lasts >= PATIENCE * self.every
+        return failure not in self.ails or untreated
+
+
+def _finite(value: float) -> float:
+    return value if math.isfinite(value) else 1e30

@@ -1,0 +1,148 @@
+"""The doctor beside the trainer: asks, speaks, and does what the policy allows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from zerosum.core import checkpoint
+from zerosum.core.game import Progress
+from zerosum.core.recipe import Recipe
+from zerosum.core.recorder import append_line
+from zerosum.core.run import Actors
+from zerosum.core.screen import Screen
+from zerosum.data.source import Split
+from zerosum.doctor.doctor import Doctor
+from zerosum.doctor.event import Event
+from zerosum.doctor.treatment import Treatment
+from zerosum.errors import UserError
+
+NOTE = "treatment"
+"""Where a checkpoint's `state.json` keeps what was prescribed."""
+
+
+class Alarm(UserError):  # noqa: N818 (the run did what its policy says)
+    """The policy `stop`: a failure was named, and the run ended with its state saved."""
+
+
+class Practice:
+    """Watches a run as its recipe's `doctor` says. One on every rank; the first one speaks.
+
+    Args:
+        recipe: What is trained.
+        split: Its data.
+        actors: What has state in the run; already restored.
+        folder: The run's folder.
+        screen: Where a person reads.
+    """
+
+    def __init__(
+        self, recipe: Recipe, split: Split, actors: Actors, folder: Path, screen: Screen
+    ) -> None:
+        self.recipe, self.actors, self.screen = recipe, actors, screen
+        self.care, self.good = recipe.doctor, folder / "good"
+        self._doctor = Doctor(
+            recipe, split, folder, actors.game.progress.seen, actors.runtime.first
+        )
+        self._looks = False
+        self._treatment: Treatment | None = None
+        if actors.notes.get(NOTE):
+            self._treatment = self._treated(actors.notes[NOTE])
+
+    def factor(self, player: str) -> float:
+        """What a player's learning rate is multiplied by."""
+        return self._treatment.factor(player) if self._treatment else 1.0
+
+    def welcome(self, position: int) -> None:
+        """Before the first step: look at the data, and keep the start to go back to."""
+        if self.actors.runtime.first:
+            for event in self._doctor.first_look():
+                self._say(event)
+        if self.care.policy == "act" and not self.actors.game.progress.step:
+            self._keep(position)
+
+    def before_step(self, now: Progress) -> None:
+        """Make ready for a look after the step that ends at `now`, if one is due."""
+        self._looks = self.care.policy != "off" and self._doctor.due(now)
+        if self._looks and self.actors.runtime.first:
+            self._doctor.before_step(self.actors.game)
+
+    def after_step(self, log: dict[str, Any], position: int) -> str:
+        """Look, speak and act.
+
+        Returns:
+            Why the run must end, under the policy `stop`; else "".
+        """
+        if self.care.policy == "off":
+            return ""
+        self._doctor.take(log)
+        if not self._looks:
+            return ""
+        first = self.actors.runtime.first
+        events = self._doctor.examine(self.actors.game) if first else []
+        if self.care.policy == "watch":
+            self._record(events)
+            return ""
+        doctor = self._doctor
+        events, spread, critics, cause, well = self.actors.runtime.share(
+            (events, doctor.spread, doctor.critics, doctor.cause, doctor.well_due())
+        )
+        if self.care.policy == "act":
+            events = [
+                self._act(event, spread, critics)
+                if event.failure == cause
+                else replace(event, action=f"nothing: {cause} comes first")
+                for event in events
+            ]
+            if well:
+                self._keep(position)
+        self._record(events)
+        return str(events[0]) if events and self.care.policy == "stop" else ""
+
+    def _record(self, events: list[Event]) -> None:
+        if self.actors.runtime.first:
+            for event in events:
+                append_line(self._doctor.events, event.row())
+                self._say(event)
+
+    def _say(self, event: Event) -> None:
+        self.screen.note(f"doctor at {event.seen:,} images: {event}")
+
+    # -- act -------------------------------------------------------------------------------
+
+    def _act(self, event: Event, spread: float, critics: tuple[str, ...]) -> Event:
+        if self._treatment is None:
+            self._treatment = self._treated({}, critics)
+        treatment = self._treatment
+        if treatment.taken >= self.care.actions:
+            return replace(event, action="nothing: all actions are used up")
+        rates = {name: optim.lr for name, optim in self.recipe.optim.items()}
+        done = treatment.prescribe(event, rates, spread)
+        if done and event.failure in ("exploding", "mode collapse"):
+            done.insert(0, self._go_back())
+        if not done:
+            return replace(event, action="nothing: no setting mends this")
+        self.actors.notes[NOTE] = treatment.state() | {"critics": list(treatment.critics)}
+        return replace(event, action=", ".join(done))
+
+    def _treated(self, state: dict[str, Any], critics: tuple[str, ...] = ()) -> Treatment:
+        return Treatment(self.actors, tuple(state.get("critics", critics)), state)
+
+    def _keep(self, position: int) -> None:
+        """Keep the present state to go back to; every rank takes part."""
+        snapshot = self.actors.snapshot(position)
+        if self.actors.runtime.first:
+            checkpoint.save(self.good, self.actors.game.progress.step, snapshot, keep=1)
+
+    def _go_back(self) -> str:
+        """Weights, averages and optimizers of the last good state; the clock goes on."""
+        newest = None
+        if self.actors.runtime.first:
+            newest, _ = checkpoint.latest(self.good)
+        newest = self.actors.runtime.share(newest)
+        if newest is None:
+            return "no good state to go back to"
+        snapshot = checkpoint.load(newest)
+        self.actors.rewind(snapshot)
+        return f"back to the weights of {snapshot.state['seen']:,} images"
