@@ -19,6 +19,7 @@ HEALTHY = {
     "rate/discriminator": 1.0,
     "rate/generator": 1.0,
     "growth/generator": 0.1,
+    "jump/generator": 1.02,
     "pull/generator": 2.0,
     "uneven": 1.5,
     "separation": 0.8,
@@ -39,6 +40,7 @@ SICK = {
     "skipped": {"skipped": 0.1},
     "broken": {"broken": 1.0},
     "stride up": {"stride/generator": 0.2},
+    "jump": {"jump/generator": 3.0},
     "growth": {"growth/generator": 2.5},
     "stride down": {"stride/generator": 1e-9},
     "uneven": {"uneven": 500.0, "told_apart": 1.0},
@@ -54,7 +56,7 @@ SICK = {
     "swing": {"swing": 1.5, "progress": 0.1},
 }
 NAMES = {
-    "exploding": ("skipped", "broken", "stride up", "growth"),
+    "exploding": ("skipped", "broken", "stride up", "jump", "growth"),
     "dead run": ("stride down",),
     "imbalance": ("uneven",),
     "vanishing gradient": ("pull",),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
@@ -70,10 +70,16 @@ class Doctor:
         self.spread = 0.0
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
+        self._sizes: dict[str, float] = {}
         self._spent, self._begun = 0.0, time.monotonic()
 
-    def first_look(self) -> list[Event]:
-        """What is wrong with the data, before the first step."""
+    def first_look(self, game: Game) -> list[Event]:
+        """What is wrong with the data, before the first step; also measures the weights."""
+        last = self.rows[-1]["signals"] if self.rows else {}
+        self._sizes = {
+            name: last.get(f"weights/{name}", 0.0) if self.rows else _length(_weights(modules))
+            for name, modules in game.players().items()
+        }
         if not isinstance(self.split.train, Source) or self.events.is_file():
             return []
         found = faults(self.split.train)
@@ -102,7 +108,7 @@ class Doctor:
     def before_step(self, game: Game) -> None:
         """Keep the weights, so that `examine` can say how far the step moved them."""
         self._weights = {
-            name: [p.detach().clone() for m in modules for p in m.parameters()]
+            name: [weight.clone() for weight in _weights(modules)]
             for name, modules in game.players().items()
         }
 
@@ -136,19 +142,20 @@ class Doctor:
     # -- signals of the steps --------------------------------------------------------------
 
     def _strides(self, game: Game) -> dict[str, float]:
-        """Length of the last step over the length of the weights, by player."""
-        found = {}
+        """Lengths of the last step and of the weights, by player."""
+        found, whole = {}, Progress(0, 0, game.progress.total)
         for name, modules in game.players().items():
-            now = [p.detach() for m in modules for p in m.parameters()]
+            now = _weights(modules)
             before = self._weights.get(name, now)
-            moved = math.sqrt(sum((a - b).square().sum().item() for a, b in zip(now, before)))
-            size = math.sqrt(sum(a.square().sum().item() for a in now))
-            rate = at(self.recipe.optim[name].lr, game.progress)
-            peak = at(self.recipe.optim[name].lr, Progress(0, 0, game.progress.total))
+            moved = _length([a - b for a, b in zip(now, before)])
+            size = _length(now)
             if sum(weight.numel() for weight in now) >= FEW:
                 found[f"stride/{name}"] = moved / max(size, 1e-30)
-            found[f"weights/{name}"] = size
-            found[f"rate/{name}"] = rate / max(peak, 1e-30)
+                if self._sizes.get(name):
+                    found[f"jump/{name}"] = size / self._sizes[name]
+            found[f"weights/{name}"] = self._sizes[name] = size
+            rate = self.recipe.optim[name].lr
+            found[f"rate/{name}"] = at(rate, game.progress) / max(at(rate, whole), 1e-30)
         self._weights = {}
         return found
 
@@ -188,6 +195,16 @@ class Doctor:
         lasts = now.seen - self._since.get(failure, now.seen)
         untreated = self.care.policy == "act" and lasts >= PATIENCE * self.every
         return failure not in self.ails or untreated
+
+
+def _weights(modules: Iterable[nn.Module]) -> list[Tensor]:
+    return [p.detach() for module in modules for p in module.parameters()]
+
+
+def _length(tensors: Sequence[Tensor]) -> float:
+    """The norm of all numbers together, finite."""
+    parts = torch.stack([torch.linalg.vector_norm(t.float()) for t in tensors])
+    return _finite(torch.linalg.vector_norm(parts).item())
 
 
 def _finite(value: float) -> float:

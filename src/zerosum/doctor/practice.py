@@ -57,7 +57,7 @@ class Practice:
     def welcome(self, position: int) -> None:
         """Before the first step: look at the data, and keep the start to go back to."""
         if self.actors.runtime.first:
-            for event in self._doctor.first_look():
+            for event in self._doctor.first_look(self.actors.game):
                 self._say(event)
         if self.care.policy == "act" and not self.actors.game.progress.step:
             self._keep(position)

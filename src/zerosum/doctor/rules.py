@@ -145,6 +145,12 @@ RULES = (
         slower("Steps of 0.1 % to 1 % are usual: lower its learning rate"),
     ),
     Rule(
+        "exploding", "jump/*", 2.0, True, 1, 0.0,
+        "the weights of the {player} are {value:.1f} times as long as at the look before "
+        "(limit {limit})",
+        slower("Lower the learning rate of this player"),
+    ),
+    Rule(
         "exploding", "growth/*", 1.5, True, 2, 0.0,
         "the gradient of the {player} is 10^{value:.1f} times what was usual in this run",
         clip("Clip the gradient, or lower the learning rate"),
