@@ -42,6 +42,7 @@ def test_a_run_leaves_the_files_of_the_design(trained):
         "progress.gif",
         "checkups.jsonl",
         *(f"checkpoints/step_{step:08d}/{part}" for step in (20, 40) for part in parts),
+        *(f"best/step_00000040/{part}" for part in parts),
         *(f"samples/seen_{seen:010d}.png" for seen in (0, 160, 320, 480, 640)),
     }
 

@@ -76,6 +76,11 @@ class Evaluate(Part):
     """Images between two evaluations; 0 evaluates at the end only."""
     samples: int = Field(default=2_000, ge=0)
     """Samples per evaluation; 0 turns evaluation off."""
+    features: str = ""
+    """Extractor, as `zerosum evaluate --features` has it; empty compares raw pixels or points."""
+    metrics: tuple[str, ...] = ()
+    """As `zerosum evaluate --metrics` has them, the one that picks the best checkpoint first;
+    empty takes the Fréchet distance, precision and recall."""
     seed: int = 0
     """Seed of the evaluated samples."""
 

@@ -26,7 +26,7 @@ from zerosum.errors import UserError
 
 FREE = (
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
-    *(f"evaluate.{name}" for name in ("every", "samples", "seed")),
+    *(f"evaluate.{name}" for name in ("every", "samples", "seed", "features", "metrics")),
     *(f"doctor.{name}" for name in ("policy", "every", "actions")),
     "data.workers",
 )
@@ -60,6 +60,11 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best score so far, where scores are taken on the way."""
+        return self.path / "best"
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a folder that holds something else than an earlier part of this run.
@@ -232,10 +237,15 @@ def restore_random(states: Mapping[str, Any], device: torch.device) -> None:
 def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, checkpoint.Snapshot]:
     """The game of a run with its averaged weights, its recipe and its newest whole checkpoint.
 
+    Args:
+        path: Folder of a run, or `best` or `good` in it for the checkpoint that is kept there.
+        module: Module or file of an outside model.
+
     Raises:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
-    folder = RunFolder(path)
+    kept = path.name in ("best", "good") and (path.parent / "recipe.json").is_file()
+    folder = RunFolder(path.parent if kept else path)
     if not folder.recipe.is_file():
         raise UserError(
             f"{path} is no run: give the folder that `zerosum train --out` wrote, "
@@ -248,7 +258,7 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
         raise UserError(f"{folder.recipe} is damaged and cannot be read") from error
     found = system(name, module)
     recipe = Recipe.from_json(text, found.game.Config)
-    newest, complaints = checkpoint.latest(folder.checkpoints)
+    newest, complaints = checkpoint.latest(path if kept else folder.checkpoints)
     if newest is None:
         detail = f" ({complaints[0]})" if complaints else ""
         raise UserError(f"{path} has no whole checkpoint yet{detail}: train it longer first")

@@ -123,10 +123,10 @@ class Trainer:
                 skipped = self._guard(log, skipped, train.patience, now)
                 actors.elapsed = before + time.monotonic() - begun
                 self.screen.advance(now.seen)
-                self._due_records(recipe, actors, recorder)
+                self._due_records(recipe, actors, recorder, batches.position)
                 stop = self._interrupts.asked(runtime, now.step)
                 if stop or alarm or _due(train.checkpoint_every, now, train.batch):
-                    self._save(actors, batches.position, train.keep)
+                    self._save(actors, batches.position, self.out.checkpoints, train.keep)
                 if stop:
                     raise Stopped(stop)
                 if alarm:
@@ -222,7 +222,9 @@ class Trainer:
 
     # -- while it runs ---------------------------------------------------------------------
 
-    def _due_records(self, recipe: Recipe, actors: Actors, recorder: Recorder) -> None:
+    def _due_records(
+        self, recipe: Recipe, actors: Actors, recorder: Recorder, position: int
+    ) -> None:
         train, now = recipe.train, actors.game.progress
         if _due(train.log_every, now, train.batch):
             self._flush(actors, recorder)
@@ -230,7 +232,7 @@ class Trainer:
             self._sheet(actors, recorder)
         every = recipe.evaluate.every
         if every and _due(every, now, train.batch) and now.seen < train.images:
-            self._evaluate(recipe, actors)
+            self._evaluate(recipe, actors, position)
 
     def _flush(self, actors: Actors, recorder: Recorder) -> None:
         now = actors.game.progress
@@ -247,16 +249,19 @@ class Trainer:
     def _find_judge(self, recipe: Recipe, split: Split, runtime: Runtime) -> scores.Judge | None:
         if not (recipe.evaluate.samples and runtime.first and isinstance(split.train, Source)):
             return None
-        return scores.Judge.of(split.train, recipe.evaluate.samples)
+        return scores.Judge.of(split.train, recipe.evaluate, runtime.device)
 
-    def _evaluate(self, recipe: Recipe, actors: Actors) -> None:
-        if self._judge is None:
-            return
-        evaluate, progress = recipe.evaluate, actors.game.progress
-        with actors.ema.applied():
-            fake = scores.draw(actors.game, evaluate.samples, evaluate.seed)
-        row = self._judge.row(fake, seed=evaluate.seed, averaged=recipe.ema.half_life > 0)
-        append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
+    def _evaluate(self, recipe: Recipe, actors: Actors, position: int) -> None:
+        """Score on rank 0, and keep the state on all where it is the best so far."""
+        evaluate, progress, best = recipe.evaluate, actors.game.progress, False
+        if self._judge is not None:
+            with actors.ema.applied():
+                fake = scores.draw(actors.game, evaluate.samples, evaluate.seed)
+            row = self._judge.row(fake, seed=evaluate.seed, averaged=recipe.ema.half_life > 0)
+            append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
+            best = evaluate.every > 0 and scores.is_best(read_lines(self.out.scores))
+        if actors.runtime.share(best):
+            self._save(actors, position, self.out.best, keep=1)
 
     def _guard(
         self, log: dict[str, torch.Tensor], skipped: int, patience: int, now: Progress
@@ -274,12 +279,12 @@ class Trainer:
             )
         return skipped + 1
 
-    def _save(self, actors: Actors, position: int, keep: int) -> None:
+    def _save(self, actors: Actors, position: int, folder: Path, keep: int) -> None:
         snapshot = actors.snapshot(position)
         refusal = ""
         if actors.runtime.first:
             try:
-                checkpoint.save(self.out.checkpoints, actors.game.progress.step, snapshot, keep)
+                checkpoint.save(folder, actors.game.progress.step, snapshot, keep)
             except UserError as error:
                 refusal = str(error)
         actors.runtime.agree(refusal)
@@ -287,11 +292,11 @@ class Trainer:
     def _finish(self, recipe: Recipe, actors: Actors, position: int, recorder: Recorder) -> Game:
         """The last checkpoint, scores and pictures."""
         progress = actors.game.progress
-        self._save(actors, position, recipe.train.keep)
+        self._save(actors, position, self.out.checkpoints, recipe.train.keep)
+        last = read_lines(self.out.scores) if actors.runtime.first else []
+        if actors.runtime.share(not last or last[-1]["seen"] < progress.seen):
+            self._evaluate(recipe, actors, position)
         if actors.runtime.first:
-            last = read_lines(self.out.scores)
-            if not last or last[-1]["seen"] < progress.seen:
-                self._evaluate(recipe, actors)
             self._sheet(actors, recorder)
             self._film.develop()
         actors.ema.settle()
