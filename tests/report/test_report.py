@@ -33,6 +33,8 @@ def run(tmp_path_factory):
         "seen": 320,
         "evidence": "diversity 0.1 of the data's < 0.2",
         "remedy": "train with model.packing=2",
+        "override": "optim.generator.lr=1e-4",
+        "action": "",
     }
     (out / "events.jsonl").write_text(json.dumps(event) + "\n")
     return out

@@ -24,6 +24,7 @@ class Facts:
         log: Lines of `log.jsonl`.
         scores: Lines of `scores.jsonl`.
         events: Lines of `events.jsonl`; empty where nothing was noticed.
+        checkups: Lines of `checkups.jsonl`: what the doctor measured.
         machine: Where it was trained; empty for runs that did not record it.
         sheets: Sample sheets in the order of the clock.
         players: Parameters by player.
@@ -35,6 +36,7 @@ class Facts:
     log: list[dict]
     scores: list[dict]
     events: list[dict]
+    checkups: list[dict]
     machine: dict[str, str]
     sheets: list[Path]
     players: dict[str, int] = field(default_factory=dict)
@@ -101,6 +103,7 @@ def read(path: Path, module: str | None = None) -> Facts:
         log=read_lines(folder.log),
         scores=read_lines(folder.scores),
         events=read_lines(path / "events.jsonl"),
+        checkups=read_lines(path / "checkups.jsonl"),
         machine=json.loads(machine.read_text()) if machine.is_file() else {},
         sheets=sorted(folder.sheets.glob("seen_*.png")),
         players=parameter_counts(game),

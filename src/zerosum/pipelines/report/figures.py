@@ -20,6 +20,8 @@ from zerosum.pipelines.report.facts import Facts
 
 Panel = Callable[[Axes], None]
 WORST = "#b00020"
+WATCHED = ("separation", "recognition", "variety", "coverage", "told_apart")
+"""Signals of the doctor that are drawn: those with a scale from 0 to about 1."""
 
 
 def panels(facts: Facts) -> dict[str, Panel]:
@@ -35,12 +37,18 @@ def panels(facts: Facts) -> dict[str, Panel]:
         "Signals": lambda name: name.startswith("signal/"),
     }
     for title, wanted in chosen.items():
-        lines = _lines(facts.log, wanted)
-        if lines:
+        curves = _lines(facts.log, wanted)
+        if curves:
             scale = "log" if title == "Gradient norms" else "linear"
-            found[title] = lambda axis, lines=lines, scale=scale: _curves(
-                axis, lines, scale, facts.events
+            found[title] = lambda axis, curves=curves, scale=scale: _curves(
+                axis, curves, scale, facts.events
             )
+    watched = [{"seen": row["seen"], "values": row["signals"]} for row in facts.checkups]
+    lines = _lines(watched, lambda name: name in WATCHED)
+    if lines:
+        found["What the doctor watched"] = lambda axis: _curves(
+            axis, lines, "linear", facts.events
+        )
     for kind in dict.fromkeys(name for row in facts.scores for name in row["scores"]):
         found[kind] = lambda axis, kind=kind: _score(axis, facts, kind)
     return found
