@@ -23,7 +23,7 @@ def said(case, named, seed=0, distance=1.0):
     events = [{"failure": name, "seen": 500, "action": ""} for name in named]
     return {"case": case, "failure": CASE[case].failure, "seed": seed, "named": named,
             "diagnosis": diagnosis(named), "events": events, "images": 1_000,
-            "distance": distance}  # fmt: skip
+            "distance": distance, "floor": 0.1}  # fmt: skip
 
 
 def test_each_failure_has_a_case_and_five_are_healthy():

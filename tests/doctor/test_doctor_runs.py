@@ -110,7 +110,7 @@ def test_act_does_what_it_says(treated, watched):
     assert state["factors"]["generator"] > 1e3 and state["taken"] >= 1
     signals = [row["signals"]["stride/generator"] for row in rows(treated / "checkups.jsonl")]
     assert max(signals[:3]) < 1e-6 and min(signals[4:7]) > 1e-4
-    assert checkpoint.checkpoints(treated / "good")
+    assert checkpoint.checkpoints(treated / "start") and checkpoint.checkpoints(treated / "good")
 
 
 def test_a_treated_run_resumes_exactly(treated, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from zerosum.core.ema import EMA
 from zerosum.core.game import Progress
@@ -35,40 +36,43 @@ def event(failure, signal="") -> Event:
 RATES = {"discriminator": 2e-4, "generator": 1e-9}
 
 
-def test_noise_is_shown_to_the_critic_while_it_learns_and_fades():
-    all_ = actors()
-    treatment = Treatment(all_, CRITICS, {})
-    critic, images = all_.game.discriminator, torch.zeros(16, 1, 8, 8)
-    critic.eval()
-    quiet = critic(images)
-    done = treatment.prescribe(event("vanishing gradient"), RATES, spread=1.0)
-    assert done == [
-        "learning rate of the discriminator x 0.1",
-        "instance noise of 0.5, falling to 0 at the end",
-    ]
-    assert torch.equal(critic(images), quiet)  # not while it judges for others
-    critic.train()
-    assert critic(images).std() > 1e-4
-    assert treatment._sigma() == 0.5
-    all_.game.progress = Progress(60, 600, 1_100)
-    assert treatment._sigma() == pytest.approx(0.25)
-    all_.game.progress = Progress(110, 1_100, 1_100)
-    assert treatment._sigma() == 0
+def test_the_penalty_is_the_critics_squared_slope():
+    """For a linear critic w x on points: gamma / 2 |w|^2 on real and on generated ones each."""
+    all_ = actors("toy/tiny")
+    all_.game.gamma = 0.0  # its own R1 and R2 aside
+    all_.game.discriminator = critic = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(0))
+    treatment = Treatment(all_, CRITICS, {"penalised": True})
+    (turn,) = treatment.turns()
+    assert turn.players == CRITICS
+    value = turn.loss({"point": torch.randn(16, 2)})["penalty"]
+    weight = critic[0].weight
+    gamma = 0.1 * 2**0.5
+    assert value.item() == pytest.approx(2 * gamma / 2 * weight.square().sum().item(), rel=1e-5)
+    value.backward()
+    assert torch.allclose(weight.grad, 2 * gamma * weight, rtol=1e-4)
 
 
-def test_noise_lets_gradients_through_to_the_generator():
-    all_ = actors()
-    Treatment(all_, CRITICS, {"noise": [0.5, 0]})
-    all_.game.train()
-    sample = all_.game.sample(4)["image"]
-    all_.game.discriminator(sample).sum().backward()
-    assert all(p.grad is not None for p in all_.game.generator.parameters())
+@pytest.mark.parametrize("name", ["dcgan", "cgan", "lapgan", "pacgan", "infogan", "bigan"])
+def test_any_critic_can_be_penalised_and_is_left_as_it_was(name):
+    from zerosum.core.engine import play_step
+    from zerosum.data.feed import feed
+
+    runtime = Runtime.start("cpu")
+    split, found = prepare(recipe(f"{name}/tiny"), runtime)
+    game = system(name).game(found.model)
+    all_ = Actors(game, build_optimizers(found.optim, game.players()), EMA(game, 500), runtime)
+    treatment = Treatment(all_, CRITICS, {"penalised": True})
+    batches = feed(split.train, batch=16, seed=0)
+    log = play_step(game, batches, all_.optimizers, runtime, more=treatment.turns())
+    batches.close()
+    assert log["discriminator/penalty"] > 0 and not log["discriminator/skipped"]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in game.modules())
 
 
 def test_images_are_augmented_for_critics_that_take_images():
     all_ = actors()
     treatment = Treatment(all_, CRITICS, {})
-    assert treatment.prescribe(event("discriminator overfit"), RATES, 1.0) == [
+    assert treatment.prescribe(event("discriminator overfit"), RATES) == [
         "the critic sees shifted and blanked images"
     ]
     seen = []
@@ -77,23 +81,23 @@ def test_images_are_augmented_for_critics_that_take_images():
     all_.game.discriminator(torch.ones(8, 1, 8, 8))
     assert seen[0].min() < 0.5 and seen[0].shape == (8, 1, 8, 8)
     flat = Treatment(actors("gan/tiny"), CRITICS, {})
-    assert "instance noise" in flat.prescribe(event("memorisation"), RATES, 1.0)[0]
+    assert flat.prescribe(event("memorisation"), RATES) == ["R1 and R2 for the critic"]
 
 
 def test_rates_are_bounded_and_multiply():
     treatment = Treatment(actors(), CRITICS, {})
-    assert treatment.prescribe(event("dead run", "stride/generator"), RATES, 1.0) == [
+    assert treatment.prescribe(event("dead run", "stride/generator"), RATES) == [
         "learning rate of the generator x 2e+05"
     ]
     for _ in range(9):
-        treatment.prescribe(event("exploding"), RATES, 1.0)
+        treatment.prescribe(event("exploding"), RATES)
     assert treatment.factor("discriminator") == 1e-3
     assert treatment.taken == 10 or treatment.factor("generator") >= 1e-3
 
 
 def test_imbalance_gives_the_slow_player_the_other_ones_rate():
     treatment = Treatment(actors(), CRITICS, {})
-    treatment.prescribe(event("imbalance", "uneven"), RATES, 1.0)
+    treatment.prescribe(event("imbalance", "uneven"), RATES)
     assert 1e-9 * treatment.factor("generator") == pytest.approx(2e-4)
     assert treatment.factor("discriminator") == 1
 
@@ -101,14 +105,15 @@ def test_imbalance_gives_the_slow_player_the_other_ones_rate():
 def test_oscillation_makes_averages_longer():
     all_ = actors()
     treatment = Treatment(all_, CRITICS, {})
-    treatment.prescribe(event("oscillation"), RATES, 1.0)
+    done = treatment.prescribe(event("oscillation"), RATES)
+    assert done == ["R1 and R2 for the critic", "averages with a half-life of 220 images"]
     assert all_.ema.half_life == pytest.approx(0.2 * 1_100) and all_.ema.ramp == 0
 
 
 @pytest.mark.parametrize("failure", ["data problem", "condition ignored", "augmentation leak"])
 def test_what_no_setting_mends_is_left(failure):
     treatment = Treatment(actors(), CRITICS, {})
-    assert treatment.prescribe(event(failure), RATES, 1.0) == [] and treatment.taken == 0
+    assert treatment.prescribe(event(failure), RATES) == [] and treatment.taken == 0
 
 
 def test_state_goes_through_json_and_back():
@@ -116,7 +121,7 @@ def test_state_goes_through_json_and_back():
 
     first = Treatment(actors(), CRITICS, {})
     for failure in ("vanishing gradient", "discriminator overfit", "oscillation"):
-        first.prescribe(event(failure), RATES, 1.0)
+        first.prescribe(event(failure), RATES)
     again = Treatment(actors(), CRITICS, json.loads(json.dumps(first.state())))
     assert again.state() == first.state()
     assert again.actors.ema.half_life == first.actors.ema.half_life

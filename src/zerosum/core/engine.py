@@ -5,7 +5,7 @@ The engine knows no GAN. Whoever writes an own loop calls `play_step` and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -28,6 +28,7 @@ def play_step(
     runtime: Runtime,
     clip: Mapping[str, float] | None = None,
     order: Order = "alternating",
+    more: Sequence[Turn] = (),
 ) -> dict[str, Tensor]:
     """Play each turn of one step.
 
@@ -45,6 +46,7 @@ def play_step(
             look-ahead, and the gradients taken there on a new batch move them from where they
             were (Korpelevich 1976; Gidel et al. 2019, arXiv:1802.10551, algorithms 2 and 4),
             which turns the circling of adversarial games into convergence at twice the cost.
+        more: Turns to play after the game's own, such as a penalty from outside.
 
     Returns:
         Scalars on the device: `player/term` for each term, `player/grad_norm`, and
@@ -53,7 +55,7 @@ def play_step(
     Raises:
         UserError: A repeated turn in an order that takes all gradients at one point.
     """
-    table = _Table(game, batches, optimizers, runtime, clip or {})
+    table = _Table(game, batches, optimizers, runtime, clip or {}, tuple(more))
     log: dict[str, Tensor] = {}
     if order == "alternating":
         for move in table.moves(log):
@@ -94,6 +96,7 @@ class _Table:
     optimizers: Mapping[str, torch.optim.Optimizer]
     runtime: Runtime
     clip: Mapping[str, float]
+    more: tuple[Turn, ...]
 
     def parameters(self) -> list[nn.Parameter]:
         return _parameters(chain.from_iterable(self.game.players().values()))
@@ -101,7 +104,7 @@ class _Table:
     def moves(self, log: dict[str, Tensor], *, once: bool = False) -> Iterator[_Move]:
         """The gradients of each turn in order, taken when they are asked for."""
         shared: Batch | None = None
-        for turn in self.game.turns():
+        for turn in [*self.game.turns(), *self.more]:
             if self.game.progress.step % turn.every:
                 continue
             if once and turn.repeat > 1:

@@ -238,13 +238,14 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
     """The game of a run with its averaged weights, its recipe and its newest whole checkpoint.
 
     Args:
-        path: Folder of a run, or `best` or `good` in it for the checkpoint that is kept there.
+        path: Folder of a run, or `best`, `good` or `start` in it for the
+            checkpoint that is kept there.
         module: Module or file of an outside model.
 
     Raises:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
-    kept = path.name in ("best", "good") and (path.parent / "recipe.json").is_file()
+    kept = path.name in ("best", "good", "start") and (path.parent / "recipe.json").is_file()
     folder = RunFolder(path.parent if kept else path)
     if not folder.recipe.is_file():
         raise UserError(

@@ -115,7 +115,15 @@ class Trainer:
                     optim.advance(optimizer, game.progress, factor)
                 now = game.progress.after(train.batch)
                 practice.before_step(now)
-                log = play_step(game, batches, actors.optimizers, runtime, clip, train.order)
+                log = play_step(
+                    game,
+                    batches,
+                    actors.optimizers,
+                    runtime,
+                    clip,
+                    train.order,
+                    practice.turns(),
+                )
                 game.progress = now
                 actors.ema.update(train.batch, now.seen)
                 recorder.add(log, game.signals)

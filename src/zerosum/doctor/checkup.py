@@ -97,13 +97,11 @@ class Checkup:
     Attributes:
         signals: By name.
         mean: Where the mean of the samples lies, along fixed directions.
-        spread: Standard deviation of real and generated values together.
         critics: Players whose loss reports logits.
     """
 
     signals: dict[str, float]
     mean: list[float]
-    spread: float
     critics: tuple[str, ...]
 
 
@@ -126,7 +124,7 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
         fake = draw(game, COMPARED, seed)
         rows = of.features(fake[reference.field])
         if not bool(rows.isfinite().all()):
-            return Checkup(found | {"broken": 1.0}, [], 0.0, critics)
+            return Checkup(found | {"broken": 1.0}, [], critics)
         found |= _samples(rows, reference)
         found |= _conditions(game, fake, rows, reference, seed)
         game.eval()
@@ -135,8 +133,7 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
             found["directions"] = of.directions(moved)
         found |= _leak(game, rows, reference)
     mean = (rows.mean(0) - reference.rows.mean(0)) @ reference.directions / reference.scale
-    spread = torch.cat([rows, reference.rows[:COMPARED]]).var(0).mean().sqrt().item()
-    return Checkup(found, mean.tolist(), spread, critics)
+    return Checkup(found, mean.tolist(), critics)
 
 
 def _judgement(

@@ -47,7 +47,6 @@ class Doctor:
     Attributes:
         critics: The players whose loss reports logits; empty until the first checkup, and for
             games without a critic.
-        spread: Standard deviation of real and generated values together.
         ails: Failures that the last checkup showed.
     """
 
@@ -67,7 +66,6 @@ class Doctor:
         self.ails: set[str] = set(self.rows[-1]["failures"]) if self.rows else set()
         self._since = {row["failure"]: row["seen"] for row in read_lines(self.events)}
         self.critics: tuple[str, ...] = ()
-        self.spread = 0.0
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
         self._sizes: dict[str, float] = {}
@@ -130,7 +128,7 @@ class Doctor:
         if self.reference is not None:
             look = checkup(game, self.reference, self.recipe.train.batch)
             signals, mean = signals | look.signals, look.mean
-            self.critics, self.spread = look.critics, look.spread
+            self.critics = look.critics
         row = {"step": now.step, "seen": now.seen, "signals": signals, "mean": mean}
         row["signals"] |= derived([*self.rows, row])
         self.rows.append(row)

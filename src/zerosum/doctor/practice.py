@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from zerosum.core import checkpoint
-from zerosum.core.game import Progress
+from zerosum.core.game import Progress, Turn
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import append_line
 from zerosum.core.run import Actors
 from zerosum.core.screen import Screen
 from zerosum.data.source import Split
 from zerosum.doctor.doctor import Doctor
-from zerosum.doctor.event import Event
+from zerosum.doctor.event import Event, Failure
 from zerosum.doctor.treatment import Treatment
 from zerosum.errors import UserError
 
+BACK: dict[Failure, Literal["start", "good"]] = {
+    "exploding": "good",
+    "mode collapse": "good",
+    "vanishing gradient": "start",
+}
+"""Where a run goes back to: nothing of a critic that is sure of everything can be kept."""
 NOTE = "treatment"
 """Where a checkpoint's `state.json` keeps what was prescribed."""
 
@@ -41,7 +47,7 @@ class Practice:
         self, recipe: Recipe, split: Split, actors: Actors, folder: Path, screen: Screen
     ) -> None:
         self.recipe, self.actors, self.screen = recipe, actors, screen
-        self.care, self.good = recipe.doctor, folder / "good"
+        self.care, self.start, self.good = recipe.doctor, folder / "start", folder / "good"
         self._doctor = Doctor(
             recipe, split, folder, actors.game.progress.seen, actors.runtime.first
         )
@@ -54,13 +60,17 @@ class Practice:
         """What a player's learning rate is multiplied by."""
         return self._treatment.factor(player) if self._treatment else 1.0
 
+    def turns(self) -> list[Turn]:
+        """Turns to play after the game's own."""
+        return self._treatment.turns() if self._treatment else []
+
     def welcome(self, position: int) -> None:
         """Before the first step: look at the data, and keep the start to go back to."""
         if self.actors.runtime.first:
             for event in self._doctor.first_look(self.actors.game):
                 self._say(event)
         if self.care.policy == "act" and not self.actors.game.progress.step:
-            self._keep(position)
+            self._keep(self.start, position)
 
     def before_step(self, now: Progress) -> None:
         """Make ready for a look after the step that ends at `now`, if one is due."""
@@ -85,18 +95,18 @@ class Practice:
             self._record(events)
             return ""
         doctor = self._doctor
-        events, spread, critics, cause, well = self.actors.runtime.share(
-            (events, doctor.spread, doctor.critics, doctor.cause, doctor.well_due())
+        events, critics, cause, well = self.actors.runtime.share(
+            (events, doctor.critics, doctor.cause, doctor.well_due())
         )
         if self.care.policy == "act":
             events = [
-                self._act(event, spread, critics)
+                self._act(event, critics)
                 if event.failure == cause
                 else replace(event, action=f"nothing: {cause} comes first")
                 for event in events
             ]
             if well:
-                self._keep(position)
+                self._keep(self.good, position)
         self._record(events)
         return str(events[0]) if events and self.care.policy == "stop" else ""
 
@@ -111,16 +121,16 @@ class Practice:
 
     # -- act -------------------------------------------------------------------------------
 
-    def _act(self, event: Event, spread: float, critics: tuple[str, ...]) -> Event:
+    def _act(self, event: Event, critics: tuple[str, ...]) -> Event:
         if self._treatment is None:
             self._treatment = self._treated({}, critics)
         treatment = self._treatment
         if treatment.taken >= self.care.actions:
             return replace(event, action="nothing: all actions are used up")
         rates = {name: optim.lr for name, optim in self.recipe.optim.items()}
-        done = treatment.prescribe(event, rates, spread)
-        if done and event.failure in ("exploding", "mode collapse"):
-            done.insert(0, self._go_back())
+        done = treatment.prescribe(event, rates)
+        if done and event.failure in BACK:
+            done.insert(0, self._go_back(BACK[event.failure]))
         if not done:
             return replace(event, action="nothing: no setting mends this")
         self.actors.notes[NOTE] = treatment.state() | {"critics": list(treatment.critics)}
@@ -129,17 +139,19 @@ class Practice:
     def _treated(self, state: dict[str, Any], critics: tuple[str, ...] = ()) -> Treatment:
         return Treatment(self.actors, tuple(state.get("critics", critics)), state)
 
-    def _keep(self, position: int) -> None:
+    def _keep(self, folder: Path, position: int) -> None:
         """Keep the present state to go back to; every rank takes part."""
         snapshot = self.actors.snapshot(position)
         if self.actors.runtime.first:
-            checkpoint.save(self.good, self.actors.game.progress.step, snapshot, keep=1)
+            checkpoint.save(folder, self.actors.game.progress.step, snapshot, keep=1)
 
-    def _go_back(self) -> str:
-        """Weights, averages and optimizers of the last good state; the clock goes on."""
+    def _go_back(self, place: Literal["start", "good"]) -> str:
+        """Weights, averages and optimizers of a kept state; the clock goes on."""
         newest = None
-        if self.actors.runtime.first:
+        if self.actors.runtime.first and place == "good":
             newest, _ = checkpoint.latest(self.good)
+        if self.actors.runtime.first and newest is None:
+            newest, _ = checkpoint.latest(self.start)
         newest = self.actors.runtime.share(newest)
         if newest is None:
             return "no good state to go back to"

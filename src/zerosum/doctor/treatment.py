@@ -1,47 +1,58 @@
 """What the policy `act` does: a few bounded changes of a run that goes on, each one recorded.
 
-Nothing here knows a system. Learning rates are multiplied, weights go back to the last good
-checkpoint, averages become longer, and what a critic is shown is softened by a hook before its
-networks: instance noise (Sønderby et al. 2017, arXiv:1610.04490, section 3) or differentiable
-augmentation (Zhao et al. 2020, arXiv:2006.10738), on real and generated samples alike.
+Nothing here knows a system. Learning rates are multiplied, averages become longer, the critic is
+shown augmented images (Zhao et al. 2020, arXiv:2006.10738), or it plays one more turn, on the
+squared gradients of its logits by what it sees: R1 and R2 of Mescheder et al. 2018
+(arXiv:1801.04406, eq. 9 and 10), which make any of these games converge near its solution.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zerosum.augment.diffaugment import DiffAugment
+from zerosum.core.game import Batch, Terms, Turn
 from zerosum.core.run import Actors
-from zerosum.core.schedule import at
+from zerosum.core.runtime import uncompiled
+from zerosum.core.schedule import Number, at
 from zerosum.doctor.event import Event
+from zerosum.doctor.probe import critic_turn
 
 LEAST, MOST = 1e-3, 1e7
 """Bounds of all factors of a player's learning rate together."""
 USUAL = 2e-4
 """The learning rate that a player gets whose own is far too small."""
-CALM = 0.2
-"""Share of the run over which averages reach after oscillation, in half-lives."""
+LONG = 0.2
+"""Half-life of the averages after oscillation, as a share of the run."""
+GAMMA = 0.1
+"""Weight of the penalty, times the root of the number of values of a sample."""
 
 
 class Treatment:
     """What was prescribed so far: a part of the run's state.
 
+    Args:
+        actors: What has state in the run.
+        critics: The players whose loss reports logits.
+        state: What `state` gave before; empty at first.
+
     Attributes:
         factors: Factor of each player's learning rate.
-        noise: Standard deviation of the critic's instance noise when it was switched on, and the
-            images seen then; it falls to 0 at the end of the run.
+        penalised: Whether the critic plays the penalty's turn.
         augmented: Whether the critic sees augmented images.
         half_life: Half-life of the averages, 0 for the recipe's.
         taken: Actions so far.
     """
 
-    def __init__(self, actors: Actors, critics: tuple[str, ...], state: dict[str, Any]) -> None:
+    def __init__(self, actors: Actors, critics: tuple[str, ...], state: Mapping[str, Any]) -> None:
         self.actors, self.critics = actors, critics
         self.factors: dict[str, float] = dict(state.get("factors", {}))
-        self.noise: list[float] = list(state.get("noise", []))
+        self.penalised: bool = state.get("penalised", False)
         self.augmented: bool = state.get("augmented", False)
         self.half_life: float = state.get("half_life", 0.0)
         self.taken: int = state.get("taken", 0)
@@ -53,7 +64,7 @@ class Treatment:
         """For the checkpoint: JSON."""
         return {
             "factors": self.factors,
-            "noise": self.noise,
+            "penalised": self.penalised,
             "augmented": self.augmented,
             "half_life": self.half_life,
             "taken": self.taken,
@@ -63,41 +74,43 @@ class Treatment:
         """What a player's scheduled learning rate is multiplied by."""
         return self.factors.get(player, 1.0)
 
-    def prescribe(self, event: Event, rates: dict[str, Any], spread: float) -> list[str]:
+    def turns(self) -> list[Turn]:
+        """Turns to play after the game's own."""
+        return [Turn(self.critics, self.penalty)] if self.penalised else []
+
+    def prescribe(self, event: Event, rates: Mapping[str, Number]) -> list[str]:
         """Change what helps against a failure.
 
         Args:
             event: The failure.
             rates: Learning rate or schedule of each player.
-            spread: Standard deviation of real and generated values together.
 
         Returns:
-            What was done, in words; nothing where nothing here helps. `back to ...` is left to
-            the caller, who has the checkpoints.
+            What was done, in words; nothing where nothing here helps. Going back to earlier
+            weights is left to the caller, who has the checkpoints.
         """
         players = list(rates)
-        now = {name: at(rate, self.actors.game.progress) for name, rate in rates.items()}
+        progress = self.actors.game.progress
+        now = {n: at(rate, progress) * self.factor(n) for n, rate in rates.items()}
         guilty = event.signal.partition("/")[2]
         done: list[str] = []
         match event.failure:
             case "exploding":
-                done += [self._rate(name, 0.1) for name in players]
+                done += [self._rate(name, 1 / 30) for name in players]
             case "dead run":
-                done += [self._rate(guilty, USUAL / max(now[guilty] * self.factor(guilty), 1e-30))]
+                done += [self._rate(guilty, USUAL / max(now[guilty], 1e-30))]
             case "imbalance":
-                real = {name: now[name] * self.factor(name) for name in players}
-                slow = min(real, key=lambda name: real[name])
-                done += [self._rate(slow, min(max(real.values()), 1e-3) / max(real[slow], 1e-30))]
+                slow = min(now, key=lambda name: now[name])
+                done += [self._rate(slow, min(max(now.values()), 1e-3) / max(now[slow], 1e-30))]
             case "vanishing gradient":
-                done += [self._rate(name, 0.1) for name in self.critics]
-                done += self._soften(spread)
+                done += [self._rate(name, 0.1) for name in self.critics] + self._penalise()
             case "memorisation" | "discriminator overfit":
-                done += self._change_images() or self._soften(spread / 2)
+                done += self._change_images() or self._penalise()
             case "mode collapse":
                 done += [self._rate(name, 0.3) for name in players if name not in self.critics]
-                done += self._soften(spread)
+                done += self._penalise()
             case "oscillation":
-                done += self._soften(spread) + self._average()
+                done += self._penalise() + self._average()
             case _:
                 pass
         done = [line for line in done if line]
@@ -111,25 +124,25 @@ class Treatment:
     def _rate(self, player: str, factor: float) -> str:
         before = self.factor(player)
         after = min(max(before * factor, LEAST), MOST)
-        if after == before:
+        if math.isclose(after, before):
             return ""
         self.factors[player] = after
         return f"learning rate of the {player} x {after / before:.3g}"
 
-    def _soften(self, spread: float) -> list[str]:
-        if self.noise or not self.critics:
+    def _penalise(self) -> list[str]:
+        if self.penalised or not self._networks():
             return []
-        self.noise = [round(spread / 2, 4), self.actors.game.progress.seen]
-        return [f"instance noise of {self.noise[0]:g}, falling to 0 at the end"]
+        self.penalised = True
+        return ["R1 and R2 for the critic"]
 
     def _change_images(self) -> list[str]:
-        if self.augmented or not self.critics or not self._sees_images():
+        if self.augmented or not self._sees_images():
             return []
         self.augmented = True
         return ["the critic sees shifted and blanked images"]
 
     def _average(self) -> list[str]:
-        longest = CALM * self.actors.game.progress.total
+        longest = LONG * self.actors.game.progress.total
         if self.half_life >= longest:
             return []
         self.half_life = longest
@@ -140,7 +153,7 @@ class Treatment:
     def _settle(self) -> None:
         if self.half_life:
             self.actors.ema.half_life, self.actors.ema.ramp = self.half_life, 0.0
-        if (self.noise or self.augmented) and not self._hooked:
+        if self.augmented and not self._hooked:
             for module in self._networks():
                 module.register_forward_pre_hook(self._show)
             self._hooked = True
@@ -161,24 +174,47 @@ class Treatment:
         )
 
     def _show(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The hook: what the network is given instead, while it learns."""
-        if not module.training or not given or not isinstance(given[0], Tensor):
+        """The hook: images that the network is given instead, while it learns."""
+        if not module.training or not _numbers(given) or given[0].ndim != 4:
             return None
-        seen = given[0]
-        if not seen.is_floating_point():
-            return None
-        if self.augmented and seen.ndim == 4:
-            seen = self._augment(seen)
-        sigma = self._sigma()
-        if sigma > 0:
-            seen = seen + sigma * torch.randn_like(seen)
-        return (seen, *given[1:])
+        return (self._augment(given[0]), *given[1:])
 
-    def _sigma(self) -> float:
-        if not self.noise:
-            return 0.0
-        size, since = self.noise
-        now = self.actors.game.progress
-        if now.total <= since:
-            return size
-        return size * max(0.0, 1 - (now.seen - since) / (now.total - since))
+    def penalty(self, batch: Batch) -> Terms:
+        """gamma / 2 times the mean squared gradient of each logit by its input.
+
+        The critic's own loss is run to see what its networks are shown, real and generated;
+        only the penalty is given back.
+        """
+        seen: list[Tensor] = []
+        said: list[Tensor] = []
+
+        def before(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            if not _numbers(given):
+                return None
+            seen.append(given[0].detach().requires_grad_())
+            return (seen[-1], *given[1:])
+
+        def after(module: nn.Module, given: tuple[Any, ...], out: object) -> None:
+            if _numbers(given) and isinstance(out, Tensor):
+                said.append(out)
+
+        hooks = [module.register_forward_pre_hook(before) for module in self._networks()]
+        hooks += [module.register_forward_hook(after) for module in self._networks()]
+        signals = dict(self.actors.game.signals)
+        try:
+            with uncompiled():
+                critic_turn(self.actors.game, batch)
+        finally:
+            for hook in hooks:
+                hook.remove()
+            self.actors.game.signals = signals
+        terms = []
+        for given, out in zip(seen, said):
+            (slope,) = torch.autograd.grad(out.sum(), given, create_graph=True)
+            gamma = GAMMA * math.sqrt(given[0].numel())
+            terms.append(gamma / 2 * slope.flatten(1).square().sum(1).mean())
+        return {"penalty": sum(terms, start=torch.zeros((), device=self.actors.game.device))}
+
+
+def _numbers(given: tuple[Any, ...]) -> bool:
+    return bool(given) and isinstance(given[0], Tensor) and given[0].is_floating_point()

@@ -28,7 +28,8 @@ SHORT: Mapping[Failure, str] = {
 }
 """Columns of the matrix."""
 HEALTHY_WITHIN = 2.0
-"""A treated run ended well when its distance is at most so many times its healthy twin's."""
+"""A treated run ended well when its distance is at most so many times that of its healthy twin, or
+of real samples from one another where that is larger."""
 
 
 def matrix(cases: Sequence[Case], results: Sequence[Result]) -> list[list[str]]:
@@ -115,7 +116,9 @@ def treated(
 def ended_well(result: Result, twin: float | None) -> bool:
     """Whether a treated run came near its healthy twin."""
     end = result["distance"]
-    return twin is not None and end is not None and end <= HEALTHY_WITHIN * twin
+    if twin is None or end is None:
+        return False
+    return end <= HEALTHY_WITHIN * max(twin, result["floor"])
 
 
 def by_case(results: Sequence[Result]) -> dict[str, list[Result]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
+from torch import Tensor
 
 from zerosum.bench.pool import Job, work_off
 from zerosum.bench.ward.cases import CASES, Case
@@ -109,6 +110,7 @@ def treat(trial: Trial) -> None:
     except UserError as error:  # the guard stopped it: that is an end too
         ended = str(error)
     events = read_lines(folder / "events.jsonl")
+    end, floor = distances(game, case, recipe)
     named = list(dict.fromkeys(event["failure"] for event in events))
     result = {
         "case": case.name,
@@ -120,24 +122,39 @@ def treat(trial: Trial) -> None:
         "events": events,
         "images": recipe.train.images,
         "ended": ended,
-        "distance": None if game is None else distance(game, case, recipe),
+        "distance": end,
+        "floor": floor,
         "seconds": time.process_time() - begun,
     }
     write_text(trial.folder / RESULT, json.dumps(result, indent=1) + "\n")
 
 
-def distance(game: Game, case: Case, recipe: Recipe) -> float:
-    """Fréchet distance, on raw values, of the last averaged generator from unspoilt data."""
+def distances(game: Game | None, case: Case, recipe: Recipe) -> tuple[float | None, float]:
+    """Fréchet distances, on raw values, from unspoilt data: of the last averaged generator, and
+    of as many other real samples, or of half as many where there are no others.
+    """
     healthy = case.healthy_data(recipe).open().train
     assert isinstance(healthy, Source)
-    order = torch.randperm(len(healthy), generator=torch.Generator().manual_seed(0))
-    real = finish(healthy.fetch(order[:SAMPLES].tolist()))
-    field = "image" if "image" in real else "point"
-    fake = draw(game, len(real[field]), seed=1)[field]
+    order = torch.randperm(len(healthy), generator=torch.Generator().manual_seed(0)).tolist()
+    count = min(SAMPLES, len(order))
+    half = min(SAMPLES, len(order) // 2)
+
+    def real(some: list[int]) -> Tensor:
+        batch = finish(healthy.fetch(some))
+        return batch["image" if "image" in batch else "point"].flatten(1).double()
+
+    floor = _apart(real(order[:half]), real(order[half : 2 * half]))
+    if game is None:
+        return None, floor
+    samples = draw(game, count, seed=1)
+    fake = samples["image" if "image" in samples else "point"].flatten(1).double().cpu()
     if not bool(fake.isfinite().all()):
-        return float("inf")
-    rows = [part.flatten(1).double().cpu() for part in (real[field], fake)]
-    return frechet_distance(real=rows[0], fake=rows[1], interval=False).value
+        return float("inf"), floor
+    return _apart(real(order[:count]), fake), floor
+
+
+def _apart(real: Tensor, fake: Tensor) -> float:
+    return frechet_distance(real=real, fake=fake, interval=False).value
 
 
 if __name__ == "__main__":
