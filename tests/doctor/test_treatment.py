@@ -46,7 +46,7 @@ def test_the_penalty_is_the_critics_squared_slope():
     assert turn.players == CRITICS
     value = turn.loss({"point": torch.randn(16, 2)})["penalty"]
     weight = critic[0].weight
-    gamma = 0.1 * 2**0.5
+    gamma = 0.5 * 2**0.25
     assert value.item() == pytest.approx(2 * gamma / 2 * weight.square().sum().item(), rel=1e-5)
     value.backward()
     assert torch.allclose(weight.grad, 2 * gamma * weight, rtol=1e-4)

@@ -47,6 +47,9 @@ def ward(
     from zerosum.errors import UserError
 
     chosen = cases([name.strip() for name in names.split(",")] if names else [])
+    if act:  # treated runs are compared with their healthy twins
+        twins = {case.twin for case in chosen} - {case.name for case in chosen}
+        chosen += [case for case in cases([]) if case.name in twins]
     if page is not None and not (marked(page, "ward watch") and marked(page, "ward act")):
         raise UserError(f"{page} is not there, or lacks the lines  <!-- ward watch -->  and so on")
 

@@ -64,7 +64,10 @@ class Doctor:
             forget_after(self.events, seen)
         self.rows: list[dict[str, Any]] = read_lines(self.checkups)
         self.ails: set[str] = set(self.rows[-1]["failures"]) if self.rows else set()
-        self._since = {row["failure"]: row["seen"] for row in read_lines(self.events)}
+        told = read_lines(self.events)
+        self._since = {row["failure"]: row["seen"] for row in told}
+        acted = [row["seen"] for row in told if changed(row["action"])]
+        self._from = sum(row["seen"] <= acted[-1] for row in self.rows) if acted else 0
         self.critics: tuple[str, ...] = ()
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
@@ -99,6 +102,10 @@ class Doctor:
         """Of the failures that the last checkup showed, the one that brings the others about."""
         return next((name for name in get_args(Failure) if name in self.ails), "")
 
+    def begin_anew(self) -> None:
+        """Judge by the looks that follow: after a treatment the ones before say nothing."""
+        self._from, self.ails = len(self.rows), set()
+
     def well_due(self) -> bool:
         """Whether it is time to keep a good state: every third checkup, if nothing ails."""
         return not self.ails and len(self.rows) % 3 == 0
@@ -130,7 +137,7 @@ class Doctor:
             signals, mean = signals | look.signals, look.mean
             self.critics = look.critics
         row = {"step": now.step, "seen": now.seen, "signals": signals, "mean": mean}
-        row["signals"] |= derived([*self.rows, row])
+        row["signals"] |= derived([*self.rows[self._from :], row])
         self.rows.append(row)
         events = self._judge(now)
         append_line(self.checkups, row | {"failures": sorted(self.ails)})
@@ -178,7 +185,7 @@ class Doctor:
 
     def _judge(self, now: Progress) -> list[Event]:
         """Failures that begin here. One that lasts is named once, and again when it comes back."""
-        rows = [row["signals"] for row in self.rows]
+        rows = [row["signals"] for row in self.rows[self._from :]]
         found: dict[Failure, Event] = {}
         for rule in RULES:
             event = rule.event(rows, now, self.recipe)
@@ -193,6 +200,11 @@ class Doctor:
         lasts = now.seen - self._since.get(failure, now.seen)
         untreated = self.care.policy == "act" and lasts >= PATIENCE * self.every
         return failure not in self.ails or untreated
+
+
+def changed(action: str) -> bool:
+    """Whether an event's action changed the run."""
+    return bool(action) and not action.startswith("nothing")
 
 
 def _weights(modules: Iterable[nn.Module]) -> list[Tensor]:

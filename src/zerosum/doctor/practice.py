@@ -13,7 +13,7 @@ from zerosum.core.recorder import append_line
 from zerosum.core.run import Actors
 from zerosum.core.screen import Screen
 from zerosum.data.source import Split
-from zerosum.doctor.doctor import Doctor
+from zerosum.doctor.doctor import Doctor, changed
 from zerosum.doctor.event import Event, Failure
 from zerosum.doctor.treatment import Treatment
 from zerosum.errors import UserError
@@ -105,7 +105,9 @@ class Practice:
                 else replace(event, action=f"nothing: {cause} comes first")
                 for event in events
             ]
-            if well:
+            if any(changed(event.action) for event in events):
+                doctor.begin_anew()
+            elif well:
                 self._keep(self.good, position)
         self._record(events)
         return str(events[0]) if events and self.care.policy == "stop" else ""

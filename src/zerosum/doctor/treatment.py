@@ -29,8 +29,8 @@ USUAL = 2e-4
 """The learning rate that a player gets whose own is far too small."""
 LONG = 0.2
 """Half-life of the averages after oscillation, as a share of the run."""
-GAMMA = 0.1
-"""Weight of the penalty, times the root of the number of values of a sample."""
+GAMMA = 0.5
+"""Weight of the penalty, times the fourth root of the number of values of a sample."""
 
 
 class Treatment:
@@ -211,7 +211,7 @@ class Treatment:
         terms = []
         for given, out in zip(seen, said):
             (slope,) = torch.autograd.grad(out.sum(), given, create_graph=True)
-            gamma = GAMMA * math.sqrt(given[0].numel())
+            gamma = GAMMA * given[0].numel() ** 0.25
             terms.append(gamma / 2 * slope.flatten(1).square().sum(1).mean())
         return {"penalty": sum(terms, start=torch.zeros((), device=self.actors.game.device))}
 

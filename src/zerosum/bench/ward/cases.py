@@ -151,7 +151,7 @@ CASES = (
         "exploding",
         "learning rates x 100",
         "rpgan/digits",
-        {"train.images": 60_000, "optim.generator.lr": 0.1, "optim.discriminator.lr": 0.1},
+        {**SHORT, "optim.generator.lr": 0.1, "optim.discriminator.lr": 0.1},
         twin="rpgan",
     ),
     Case(
@@ -207,7 +207,7 @@ CASES = (
         "imbalance",
         "a generator a thousand times slower",
         "rpgan/digits",
-        {"train.images": 60_000, "optim.generator.lr": 1.5e-6},
+        {**SHORT, "optim.generator.lr": 1.5e-6},
         twin="rpgan",
     ),
     Case(
@@ -263,7 +263,7 @@ CASES = (
         "dead run",
         "a judge with a learning rate of 1e-9",
         "rpgan/digits",
-        {"train.images": 60_000, "optim.discriminator.lr": 1e-9},
+        {**SHORT, "optim.discriminator.lr": 1e-9},
         twin="rpgan",
     ),
     Case(

@@ -9,6 +9,7 @@ from typing import Any
 
 from zerosum.bench.ward.cases import Case
 from zerosum.bench.ward.run import FAILURES, diagnosis
+from zerosum.doctor.doctor import changed
 from zerosum.doctor.event import Failure
 
 Result = Mapping[str, Any]
@@ -95,10 +96,8 @@ def treated(
         twin = _mean(before.get(case.twin, []))
         ends = [result["distance"] for result in after[case.name]]
         well = sum(ended_well(result, twin) for result in after[case.name])
-        first = after[case.name][0]["events"]
-        done = [
-            e["action"] for e in first if e["action"] and not e["action"].startswith("nothing")
-        ]
+        said = [event["action"] for event in after[case.name][0]["events"]]
+        done = [action for action in said if changed(action)]
         rows.append(
             [
                 case.name,
