@@ -65,12 +65,15 @@ class Practice:
         return self._treatment.turns() if self._treatment else []
 
     def welcome(self, position: int) -> None:
-        """Before the first step: look at the data, and keep the start to go back to."""
+        """Before the first step: look at the data, and keep a state to go back to."""
         if self.actors.runtime.first:
             for event in self._doctor.first_look(self.actors.game):
                 self._say(event)
-        if self.care.policy == "act" and not self.actors.game.progress.step:
-            self._keep(self.start, position)
+        if self.care.policy == "act":
+            runtime = self.actors.runtime
+            kept = checkpoint.latest(self.start)[0] if runtime.first else None
+            if runtime.share(kept) is None:
+                self._keep(self.start, position)
 
     def before_step(self, now: Progress) -> None:
         """Make ready for a look after the step that ends at `now`, if one is due."""

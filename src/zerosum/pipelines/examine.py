@@ -79,7 +79,9 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
             gap = duality_gap(
                 game, optimizers, reference.train, held, steps=GAP_STEPS, batch=batch
             )
-    shown = list(dict.fromkeys(rule.failure for rule in RULES if rule.holds(now)))
+    share = game.progress.seen / max(game.progress.total, 1)
+    asked = (rule for rule in RULES if share >= rule.after)
+    shown = list(dict.fromkeys(rule.failure for rule in asked if rule.holds(now)))
     return Opinion(
         events=read_lines(path / "events.jsonl"),
         checkups=read_lines(path / "checkups.jsonl"),
