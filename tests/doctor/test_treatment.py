@@ -106,8 +106,8 @@ def test_oscillation_makes_averages_longer():
     all_ = actors()
     treatment = Treatment(all_, CRITICS, {})
     done = treatment.prescribe(event("oscillation"), RATES)
-    assert done == ["R1 and R2 for the critic", "averages with a half-life of 220 images"]
-    assert all_.ema.half_life == pytest.approx(0.2 * 1_100) and all_.ema.ramp == 0
+    assert done == ["R1 and R2 for the critic", "averages with a half-life of 55 images"]
+    assert all_.ema.half_life == pytest.approx(0.05 * 1_100) and all_.ema.ramp == 0
 
 
 @pytest.mark.parametrize("failure", ["data problem", "condition ignored", "augmentation leak"])

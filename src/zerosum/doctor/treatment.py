@@ -26,8 +26,10 @@ from zerosum.doctor.probe import critic_turn
 LEAST, MOST = 1e-3, 1e7
 """Bounds of all factors of a player's learning rate together."""
 USUAL = 2e-4
-"""The learning rate that a player gets whose own is far too small."""
-LONG = 0.2
+"""The learning rate that a player gets whose own is far too small, or the other's if higher."""
+HIGHEST = 1e-3
+"""The highest rate that is given to a player."""
+LONG = 0.05
 """Half-life of the averages after oscillation, as a share of the run."""
 GAMMA = 0.5
 """Weight of the penalty, times the fourth root of the number of values of a sample."""
@@ -98,10 +100,11 @@ class Treatment:
             case "exploding":
                 done += [self._rate(name, 1 / 30) for name in players]
             case "dead run":
-                done += [self._rate(guilty, USUAL / max(now[guilty], 1e-30))]
+                usual = max([USUAL, *(now[name] for name in players if name != guilty)])
+                done += [self._rate(guilty, min(usual, HIGHEST) / max(now[guilty], 1e-30))]
             case "imbalance":
                 slow = min(now, key=lambda name: now[name])
-                done += [self._rate(slow, min(max(now.values()), 1e-3) / max(now[slow], 1e-30))]
+                done += [self._rate(slow, min(max(now.values()), HIGHEST) / max(now[slow], 1e-30))]
             case "vanishing gradient":
                 done += [self._rate(name, 0.1) for name in self.critics] + self._penalise()
             case "memorisation" | "discriminator overfit":
