@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosum.cli.tables import show
+
 if TYPE_CHECKING:
     from zerosum.pipelines.examine import Opinion
 
@@ -41,30 +43,16 @@ def doctor(
 
 def _signals(opinion: Opinion) -> None:
     """The newest signals, with the limit that each must keep."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
     from zerosum.doctor.rules import RULES
 
     last = opinion.checkups[-1]["signals"] if opinion.checkups else {}
     limits = {rule.signal.removesuffix("/*"): rule for rule in RULES}
-    table = Table(box=SIMPLE_HEAD)
-    for name, side in (
-        ("signal", "left"),
-        ("now", "right"),
-        ("healthy", "left"),
-        ("else", "left"),
-    ):
-        table.add_column(name, justify="right" if side == "right" else "left")
+    rows = [["signal", "now", "healthy", "else"]]
     for name, value in (last | opinion.now).items():
         rule = limits.get(name.partition("/")[0]) or limits.get(name)
         healthy = f"{'<' if rule.above else '>'} {rule.limit:g}" if rule else ""
-        table.add_row(name, f"{value:.3g}", healthy, rule.failure if rule else "")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 120
-    console.print(table)
+        rows.append([name, f"{value:.3g}", healthy, rule.failure if rule else ""])
+    show("", rows, ("signal", "healthy", "else"))
 
 
 def _verdict(opinion: Opinion) -> None:

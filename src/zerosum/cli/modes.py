@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zerosum.cli.progress import Progress
+from zerosum.cli.tables import show
 
 if TYPE_CHECKING:
     from zerosum.bench.modes.report import Report
@@ -93,20 +94,6 @@ def modes(
 
 
 def _show(report: Report) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
-    head, *rows = report.table()
-    table = Table(box=SIMPLE_HEAD, title=f"{report.suite}, {report.profile}")
-    for name in head:
-        left = name in ("method", "published")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, markup=False)
+    show(f"{report.suite}, {report.profile}", report.table(), ("method", "published"))
     for note in report.notes:
-        console.print(note, markup=False, soft_wrap=True)
+        print(note)

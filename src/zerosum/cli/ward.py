@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from zerosum.cli.tables import show
+
+WORDS = ("case", "planted", "actions")
 
 
 def ward(
@@ -72,10 +75,10 @@ def ward(
     if not results:
         raise UserError(f"{out} holds no results yet: run without --no-train")
     found = matrix(chosen, results)
-    _show("what the doctor said, by the number of seeds", found)
+    show("what the doctor said, by the number of seeds", found, WORDS)
     print(totals(results))
     if ends:
-        _show("runs treated with doctor.policy=act", treated(chosen, results, ends))
+        show("runs treated with doctor.policy=act", treated(chosen, results, ends), WORDS)
     if json is not None:
         write_text(json, dumps({"watch": results, "act": ends}, indent=1) + "\n")
         print(f"results written to {json}")
@@ -83,20 +86,3 @@ def ward(
         between_marks(page, "ward watch", f"{markdown(found)}\n\n{totals(results)}.")
         if ends:
             between_marks(page, "ward act", markdown(treated(chosen, results, ends)))
-
-
-def _show(title: str, rows: Sequence[Sequence[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 200
-    head, *body = rows
-    table = Table(box=SIMPLE_HEAD, title=title)
-    for column in head:
-        table.add_column(column, overflow="fold")
-    for row in body:
-        table.add_row(*row)
-    console.print(table, markup=False)
