@@ -7,7 +7,7 @@ import json
 import pytest
 
 from zerosum.bench.ward.cases import CASES, PATIENTS
-from zerosum.bench.ward.report import by_case, markdown, matrix, right, totals, treated
+from zerosum.bench.ward.report import by_case, endings, markdown, matrix, right, totals, treated
 from zerosum.bench.ward.run import FAILURES, Trial, cases, diagnosis, treat
 from zerosum.cli.main import main
 from zerosum.core.check import check_game
@@ -84,6 +84,10 @@ def test_treated_runs_are_compared_with_their_healthy_twins():
     assert row[2:6] == ["did not end", "2", "1", "1/2"]
     assert row[-1] == "learning rate of the generator x 0.1"
     assert markdown([head, row]).count("\n") == 2
+    acted.append(said("deaf", ["condition ignored"]))
+    assert endings(CASES, watched, acted) == (
+        "1 of 3 treated runs ended well; 2 of them have a mistake that settings can mend"
+    )
 
 
 def test_unknown_cases_are_refused():

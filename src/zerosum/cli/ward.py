@@ -44,7 +44,7 @@ def ward(
 
     from zerosum.bench.pages import between_marks, marked
     from zerosum.bench.pool import cores
-    from zerosum.bench.ward.report import markdown, matrix, totals, treated
+    from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
     from zerosum.core.files import write_text
     from zerosum.errors import UserError
@@ -79,10 +79,12 @@ def ward(
     print(totals(results))
     if ends:
         show("runs treated with doctor.policy=act", treated(chosen, results, ends), WORDS)
+        print(endings(chosen, results, ends))
     if json is not None:
         write_text(json, dumps({"watch": results, "act": ends}, indent=1) + "\n")
         print(f"results written to {json}")
     if page is not None:
         between_marks(page, "ward watch", f"{markdown(found)}\n\n{totals(results)}.")
         if ends:
-            between_marks(page, "ward act", markdown(treated(chosen, results, ends)))
+            table = markdown(treated(chosen, results, ends))
+            between_marks(page, "ward act", f"{table}\n\n{endings(chosen, results, ends)}.")

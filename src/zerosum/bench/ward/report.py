@@ -112,6 +112,19 @@ def treated(
     return rows
 
 
+def endings(cases: Sequence[Case], watched: Sequence[Result], acted: Sequence[Result]) -> str:
+    """How many treated runs ended well, of all and of those whose case has a healthy twin."""
+    twins = {case.name: case.twin for case in cases}
+    before = by_case(watched)
+    known = [result for result in acted if twins.get(result["case"]) is not None]
+    well = [ended_well(r, _mean(before.get(twins[r["case"]], []))) for r in known]
+    mendable = sum(bool(twins[result["case"]]) for result in known)
+    return (
+        f"{sum(well)} of {len(known)} treated runs ended well; {mendable} of them have a mistake "
+        "that settings can mend"
+    )
+
+
 def ended_well(result: Result, twin: float | None) -> bool:
     """Whether a treated run came near its healthy twin."""
     end = result["distance"]
