@@ -104,7 +104,7 @@ def treated(
                 case.failure,
                 _number(_mean(before.get(case.name, []))),
                 _number(_mean(after[case.name])),
-                _number(twin),
+                _number(twin) if case.twin else "none",
                 f"{well}/{len(ends)}",
                 "; ".join(dict.fromkeys(done)) or "none",
             ]
