@@ -124,3 +124,29 @@ def train_in_two(folder, name, images):
         *("train.log_every=80", "evaluate.samples=0"),
         folder=folder,
     )
+
+
+def test_two_processes_are_treated_alike(tmp_path):
+    """Rank 0 looks, both act: the same rates, the same penalty, and no rank waits for ever."""
+    words = ["-m", "zerosum", "train", "dcgan/tiny", "--out", tmp_path / "run", "--quiet"]
+    words += ["optim.generator.lr=1e-9", "doctor.policy=act", "doctor.every=64"]
+    words += ["train.images=640", "evaluate.samples=0", "--device", "cpu"]
+    torchrun(*words, folder=tmp_path)
+    events = (tmp_path / "run" / "events.jsonl").read_text()
+    assert '"action": "learning rate of the generator x' in events
+    _, _, snapshot = read_run(tmp_path / "run")
+    assert snapshot.state["seen"] == 640
+    assert snapshot.state["treatment"]["factors"]["generator"] > 1e3
+
+
+def test_two_processes_stop_together(tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-port", str(free_port()), "-m", "zerosum", "train", "dcgan/tiny"]
+    command += ["--out", "run", "--quiet", "optim.generator.lr=1e-9", "doctor.policy=stop"]
+    command += ["doctor.every=64", "train.images=640", "--device", "cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110
+    )
+    assert ended.returncode and ended.stderr.count("stopped, the state is saved: dead run") == 1
+    assert read_run(tmp_path / "run")[2].state["seen"] == 192

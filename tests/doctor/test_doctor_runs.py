@@ -123,6 +123,20 @@ def test_a_treated_run_resumes_exactly(treated, tmp_path):
     assert rows(copy / "events.jsonl") == rows(treated / "events.jsonl")
 
 
+def test_a_run_stopped_at_its_treatment_resumes_exactly(treated, tmp_path):
+    """The look that led to the treatment is the last one there is."""
+    event = next(row for row in rows(treated / "events.jsonl") if row["failure"] == "dead run")
+    out = tmp_path / "run"
+    every = {"train.checkpoint_every": 64}
+    train(out, **STILL, **{"doctor.policy": "act"}, **every)
+    for path in RunFolder(out).checkpoints.iterdir():
+        if checkpoint.load(path).state["seen"] > event["seen"]:
+            shutil.rmtree(path)
+    train(out, **STILL, **{"doctor.policy": "act"}, **every)
+    same(weights(out), weights(treated))
+    assert rows(out / "events.jsonl") == rows(treated / "events.jsonl")
+
+
 def test_exploding_goes_back_to_the_last_good_weights(tmp_path):
     rates = {"optim.generator.lr": 0.5, "optim.discriminator.lr": 0.5}
     out = train(tmp_path / "hot", **rates, **{"doctor.policy": "act"})

@@ -137,6 +137,8 @@ class Trainer:
                     self._save(actors, batches.position, self.out.checkpoints, train.keep)
                 if stop:
                     raise Stopped(stop)
+                if alarm and not runtime.first:  # rank 0 says it
+                    raise SystemExit(2)
                 if alarm:
                     raise Alarm(f"stopped, the state is saved: {alarm}")
             self._flush(actors, recorder)

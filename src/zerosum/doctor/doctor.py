@@ -59,15 +59,17 @@ class Doctor:
         )
         self.checkups, self.events = folder / "checkups.jsonl", folder / "events.jsonl"
         self.reference = Reference.of(split) if first else None
+        self.rows: list[dict[str, Any]] = []
+        told: list[dict[str, Any]] = []
         if first:
             forget_after(self.checkups, seen)
             forget_after(self.events, seen)
-        self.rows: list[dict[str, Any]] = read_lines(self.checkups)
-        self.ails: set[str] = set(self.rows[-1]["failures"]) if self.rows else set()
-        told = read_lines(self.events)
+            self.rows, told = read_lines(self.checkups), read_lines(self.events)
         self._since = {row["failure"]: row["seen"] for row in told}
         acted = [row["seen"] for row in told if changed(row["action"])]
         self._from = sum(row["seen"] <= acted[-1] for row in self.rows) if acted else 0
+        later = self.rows[self._from :]
+        self.ails: set[str] = set(later[-1]["failures"]) if later else set()
         self.critics: tuple[str, ...] = ()
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
@@ -93,9 +95,9 @@ class Doctor:
         batch = self.recipe.train.batch
         if now.seen // self.every <= (now.seen - batch) // self.every:
             return False
-        # Under `act` what happens must not hang on the machine's pace.
+        # What `stop` and `act` do must not hang on the machine's pace, nor differ between ranks.
         slow = self._spent > SHARE * (time.monotonic() - self._begun) and len(self.rows) > 2
-        return self.care.policy == "act" or not slow
+        return self.care.policy != "watch" or not slow
 
     @property
     def cause(self) -> str:

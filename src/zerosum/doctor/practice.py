@@ -47,7 +47,8 @@ class Practice:
         self, recipe: Recipe, split: Split, actors: Actors, folder: Path, screen: Screen
     ) -> None:
         self.recipe, self.actors, self.screen = recipe, actors, screen
-        self.care, self.start, self.good = recipe.doctor, folder / "start", folder / "good"
+        self.care, self.checkpoints = recipe.doctor, folder / "checkpoints"
+        self.start, self.good = folder / "start", folder / "good"
         self._doctor = Doctor(
             recipe, split, folder, actors.game.progress.seen, actors.runtime.first
         )
@@ -89,10 +90,11 @@ class Practice:
         """
         if self.care.policy == "off":
             return ""
-        self._doctor.take(log)
+        first = self.actors.runtime.first
+        if first:
+            self._doctor.take(log)
         if not self._looks:
             return ""
-        first = self.actors.runtime.first
         events = self._doctor.examine(self.actors.game) if first else []
         if self.care.policy == "watch":
             self._record(events)
@@ -111,6 +113,8 @@ class Practice:
             if any(changed(event.action) for event in events):
                 doctor.begin_anew()
             elif well:
+                # A run that is resumed must not find a good state of its lost future.
+                self._keep(self.checkpoints, position, self.recipe.train.keep)
                 self._keep(self.good, position)
         self._record(events)
         return str(events[0]) if events and self.care.policy == "stop" else ""
@@ -144,11 +148,11 @@ class Practice:
     def _treated(self, state: dict[str, Any], critics: tuple[str, ...] = ()) -> Treatment:
         return Treatment(self.actors, tuple(state.get("critics", critics)), state)
 
-    def _keep(self, folder: Path, position: int) -> None:
+    def _keep(self, folder: Path, position: int, keep: int = 1) -> None:
         """Keep the present state to go back to; every rank takes part."""
         snapshot = self.actors.snapshot(position)
         if self.actors.runtime.first:
-            checkpoint.save(folder, self.actors.game.progress.step, snapshot, keep=1)
+            checkpoint.save(folder, self.actors.game.progress.step, snapshot, keep)
 
     def _go_back(self, place: Literal["start", "good"]) -> str:
         """Weights, averages and optimizers of a kept state; the clock goes on."""
