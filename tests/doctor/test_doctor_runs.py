@@ -167,6 +167,7 @@ def test_the_interval_follows_the_length_of_the_run(tmp_path):
 
     split, found = prepare(recipe("dcgan/tiny"), Runtime.start("cpu"))
     long = found.override({"train.images": 1_000_000})
-    assert Doctor(long, split, tmp_path).every == 25_000
-    assert Doctor(found, split, tmp_path).every == 25 * 16  # a short run: every 25 steps
-    assert Doctor(long.override({"doctor.every": 77}), split, tmp_path).every == 77
+    out = RunFolder(tmp_path)
+    assert Doctor(long, split, out).every == 25_000
+    assert Doctor(found, split, out).every == 25 * 16  # a short run: every 25 steps
+    assert Doctor(long.override({"doctor.every": 77}), split, out).every == 77

@@ -18,17 +18,27 @@ def marked(page: Path, mark: str) -> bool:
     return page.is_file() and _place(page.read_text(), mark) is not None
 
 
+def demand(page: Path, mark: str) -> None:
+    """Refuse a page that has no such place.
+
+    Raises:
+        UserError: Says what is missing.
+    """
+    if not marked(page, mark):
+        begin, end = _lines(mark)
+        raise UserError(f"{page} is not there, or lacks the lines  {begin}  and  {end}")
+
+
 def between_marks(page: Path, mark: str, text: str) -> None:
     """Replace what a page has at a place.
 
     Raises:
         UserError: The page has no such place.
     """
-    before = page.read_text() if page.is_file() else ""
+    demand(page, mark)
+    before = page.read_text()
     place = _place(before, mark)
-    if place is None:
-        begin, end = _lines(mark)
-        raise UserError(f"{page} lacks the lines  {begin}  and  {end}")
+    assert place is not None  # demanded above
     after = f"{before[: place.start(1)]}\n{text.strip()}\n\n{before[place.end(1) :]}"
     if after != before:
         write_text(page, after)

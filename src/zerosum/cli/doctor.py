@@ -56,15 +56,14 @@ def _signals(opinion: Opinion) -> None:
 
 
 def _verdict(opinion: Opinion) -> None:
+    from zerosum.doctor.event import Event
+
     for event in opinion.data:
         print(event)
     for row in opinion.events:
         if row["failure"] == "data problem" and opinion.data:
             continue
-        typed = f"; try  {row['override']}" if row["override"] else ""
-        done = f"; done: {row['action']}" if row["action"] else ""
-        print(f"at {row['seen']:,} images  {row['failure']}: {row['evidence']}. {row['remedy']}"
-              f"{typed}{done}")  # fmt: skip
+        print(f"at {row['seen']:,} images  {Event(**row)}")
     if opinion.eigenvalues is not None:
         shown = ", ".join(f"{v.real:.3g} {v.imag:+.3g}i" for v in opinion.eigenvalues.tolist())
         growing = any(v.real > 1e-6 for v in opinion.eigenvalues.tolist())

@@ -52,18 +52,14 @@ def modes(
     from zerosum.bench.modes.methods import methods
     from zerosum.bench.modes.report import mark, shown
     from zerosum.bench.modes.settings import setting
-    from zerosum.bench.pages import between_marks, marked
+    from zerosum.bench.pages import between_marks, demand
     from zerosum.core.files import write_text
-    from zerosum.errors import UserError
 
     names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
     for name in names:  # all refusals before the first training
         setting(name, profile)
-        if page is not None and not marked(page, mark(name, profile)):
-            raise UserError(
-                f"{page} is not there, or lacks the lines  <!-- {mark(name, profile)} -->  and  "
-                "<!-- /modes -->"
-            )
+        if page is not None:
+            demand(page, mark(name, profile))
     if models is not None:
         methods(models)
     reports = []

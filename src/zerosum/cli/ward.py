@@ -42,7 +42,7 @@ def ward(
     """
     from json import dumps
 
-    from zerosum.bench.pages import between_marks, marked
+    from zerosum.bench.pages import between_marks, demand
     from zerosum.bench.pool import cores
     from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
@@ -53,8 +53,9 @@ def ward(
     if act:  # treated runs are compared with their healthy twins
         twins = {case.twin for case in chosen} - {case.name for case in chosen}
         chosen += [case for case in cases([]) if case.name in twins]
-    if page is not None and not (marked(page, "ward watch") and marked(page, "ward act")):
-        raise UserError(f"{page} is not there, or lacks the lines  <!-- ward watch -->  and so on")
+    if page is not None:
+        demand(page, "ward watch")
+        demand(page, "ward act")
 
     def say(line: str) -> None:
         if not quiet:

@@ -33,6 +33,8 @@ FREE = (
 """Settings that change no weight: a run may go on with other ones."""
 NOTES = ("treatment",)
 """What a checkpoint's state keeps for others."""
+KEPT = ("best", "good", "start")
+"""Folders in a run's that hold one checkpoint each, and can be named in the run's place."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,30 @@ class RunFolder:
     def best(self) -> Path:
         """The checkpoint with the best score so far, where scores are taken on the way."""
         return self.path / "best"
+
+    @property
+    def good(self) -> Path:
+        """The last state in which nothing ailed, under the doctor's policy `act`."""
+        return self.path / "good"
+
+    @property
+    def start(self) -> Path:
+        """The state before the first step, under the same policy."""
+        return self.path / "start"
+
+    @property
+    def checkups(self) -> Path:
+        """What the doctor measured."""
+        return self.path / "checkups.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """What the doctor named."""
+        return self.path / "events.jsonl"
+
+    @property
+    def machine(self) -> Path:
+        return self.path / "machine.json"
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a folder that holds something else than an earlier part of this run.
@@ -145,7 +171,7 @@ class RunFolder:
         self.sheets.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         write_text(self.recipe, recipe.to_json())
-        write_text(self.path / "machine.json", json.dumps(machine, indent=2) + "\n")
+        write_text(self.machine, json.dumps(machine, indent=2) + "\n")
 
 
 @dataclass
@@ -245,7 +271,7 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
     Raises:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
-    kept = path.name in ("best", "good", "start") and (path.parent / "recipe.json").is_file()
+    kept = path.name in KEPT and (path.parent / "recipe.json").is_file()
     folder = RunFolder(path.parent if kept else path)
     if not folder.recipe.is_file():
         raise UserError(

@@ -101,7 +101,7 @@ class Trainer:
         recorder = Recorder(self._loggers(game, runtime), runtime)
         self._film = Film(self.out, game, split)
         self._judge = self._find_judge(recipe, split, runtime)
-        practice = Practice(recipe, split, actors, self.out.path, self.screen)
+        practice = Practice(recipe, split, actors, self.out, self.screen)
         clip = {name: o.clip for name, o in recipe.optim.items() if o.clip is not None}
         if not game.progress.step:
             self._sheet(actors, recorder)

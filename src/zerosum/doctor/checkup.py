@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from zerosum.augment.diffaugment import DiffAugment
 from zerosum.core.game import Batch, Game
 from zerosum.core.scores import draw
 from zerosum.data.source import Source, Split, finish
@@ -204,23 +204,20 @@ def _conditions(
 
 def _leak(game: Game, rows: Tensor, reference: Reference) -> dict[str, float]:
     """Whether samples look more like augmented pictures than like real ones."""
-    augment = _augmentation(game)
-    if augment is None or reference.field != "image":
+    augments = augmentations(game)
+    if not augments or reference.field != "image":
         return {}
     game.train()
     pictures = reference.train["image"][:COMPARED].to(game.device)
-    changed = of.features(augment(pictures))
+    changed = of.features(augments[0](pictures))
     width = 2 * reference.width
     clean = of.kernel_gap(rows, reference.rows[:COMPARED], width)
     return {"leak": of.kernel_gap(rows, changed, width) - clean}
 
 
-def _augmentation(game: Game) -> Callable[[Tensor], Tensor] | None:
-    """The module that changes images before a critic sees them, by its place in the package."""
-    for module in game.modules():
-        if type(module).__module__.startswith("zerosum.augment."):
-            return module
-    return None
+def augmentations(game: Game) -> list[DiffAugment]:
+    """The modules that change images before a critic sees them."""
+    return [module for module in game.modules() if isinstance(module, DiffAugment)]
 
 
 def _some(source: Source, most: int) -> dict[str, Tensor]:

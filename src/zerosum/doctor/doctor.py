@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import append_line, forget_after
+from zerosum.core.run import RunFolder
 from zerosum.core.schedule import at
 from zerosum.core.sheets import read_lines
 from zerosum.data.source import Source, Split
@@ -40,7 +40,7 @@ class Doctor:
     Args:
         recipe: What is trained.
         split: Its data.
-        folder: The run's folder, for `checkups.jsonl` and `events.jsonl`.
+        out: The run's folder, which takes what was measured and named.
         seen: Where the run goes on: later lines are dropped, they will be written again.
         first: Whether this process looks; the others know only when.
 
@@ -51,20 +51,19 @@ class Doctor:
     """
 
     def __init__(
-        self, recipe: Recipe, split: Split, folder: Path, seen: int = 0, first: bool = True
+        self, recipe: Recipe, split: Split, out: RunFolder, seen: int = 0, first: bool = True
     ) -> None:
-        self.recipe, self.split, self.care = recipe, split, recipe.doctor
+        self.recipe, self.split, self.out, self.care = recipe, split, out, recipe.doctor
         self.every = self.care.every or max(
             recipe.train.images // CHECKUPS, STEPS * recipe.train.batch
         )
-        self.checkups, self.events = folder / "checkups.jsonl", folder / "events.jsonl"
         self.reference = Reference.of(split) if first else None
         self.rows: list[dict[str, Any]] = []
         told: list[dict[str, Any]] = []
         if first:
-            forget_after(self.checkups, seen)
-            forget_after(self.events, seen)
-            self.rows, told = read_lines(self.checkups), read_lines(self.events)
+            forget_after(out.checkups, seen)
+            forget_after(out.events, seen)
+            self.rows, told = read_lines(out.checkups), read_lines(out.events)
         self._since = {row["failure"]: row["seen"] for row in told}
         acted = [row["seen"] for row in told if changed(row["action"])]
         self._from = sum(row["seen"] <= acted[-1] for row in self.rows) if acted else 0
@@ -83,11 +82,11 @@ class Doctor:
             name: last.get(f"weights/{name}", 0.0) if self.rows else _length(_weights(modules))
             for name, modules in game.players().items()
         }
-        if not isinstance(self.split.train, Source) or self.events.is_file():
+        if not isinstance(self.split.train, Source) or self.out.events.is_file():
             return []
         found = faults(self.split.train)
         for event in found:
-            append_line(self.events, event.row())
+            append_line(self.out.events, event.row())
         return found
 
     def due(self, now: Progress) -> bool:
@@ -142,7 +141,7 @@ class Doctor:
         row["signals"] |= derived([*self.rows[self._from :], row])
         self.rows.append(row)
         events = self._judge(now)
-        append_line(self.checkups, row | {"failures": sorted(self.ails)})
+        append_line(self.out.checkups, row | {"failures": sorted(self.ails)})
         self._spent += time.monotonic() - begun
         return events
 

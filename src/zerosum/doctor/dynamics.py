@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.core.engine import play_step
-from zerosum.core.game import Batch, Game, Turn
+from zerosum.core.game import Batch, Game
 from zerosum.core.runtime import Runtime
 from zerosum.doctor.probe import critic_turn, undisturbed
 
@@ -199,13 +199,12 @@ def _endless(train: Batch, size: int) -> Iterator[Batch]:
             yield _rows(train, order[start : start + size].tolist())
 
 
-@torch.enable_grad()
 def _payoff(game: Game, scored: Batch, size: int) -> float:
     """M: minus the mean of the critic's loss on samples that nobody learned from."""
     values = []
     with undisturbed(game, seed=2):
         game.train()
-        turn: Turn | None = critic_turn(game, _rows(scored, range(min(size, _count(scored)))))
+        turn = critic_turn(game, _rows(scored, range(min(size, _count(scored)))))
         assert turn is not None
         torch.manual_seed(2)
         for start in range(0, max(_count(scored) - size, 0) + 1, size):

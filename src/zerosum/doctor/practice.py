@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zerosum.core import checkpoint
 from zerosum.core.game import Progress, Turn
 from zerosum.core.recipe import Recipe
 from zerosum.core.recorder import append_line
-from zerosum.core.run import Actors
+from zerosum.core.run import Actors, RunFolder
 from zerosum.core.screen import Screen
 from zerosum.data.source import Split
 from zerosum.doctor.doctor import Doctor, changed
@@ -18,12 +18,10 @@ from zerosum.doctor.event import Event, Failure
 from zerosum.doctor.treatment import Treatment
 from zerosum.errors import UserError
 
-BACK: dict[Failure, Literal["start", "good"]] = {
-    "exploding": "good",
-    "mode collapse": "good",
-    "vanishing gradient": "start",
-}
-"""Where a run goes back to: nothing of a critic that is sure of everything can be kept."""
+BACK: frozenset[Failure] = frozenset({"exploding", "mode collapse"})
+"""Failures after which a run goes back to its last good state."""
+ANEW: frozenset[Failure] = frozenset({"vanishing gradient"})
+"""And to its start: nothing of a critic that is sure of everything can be kept."""
 NOTE = "treatment"
 """Where a checkpoint's `state.json` keeps what was prescribed."""
 
@@ -39,19 +37,19 @@ class Practice:
         recipe: What is trained.
         split: Its data.
         actors: What has state in the run; already restored.
-        folder: The run's folder.
+        out: The run's folder.
         screen: Where a person reads.
     """
 
     def __init__(
-        self, recipe: Recipe, split: Split, actors: Actors, folder: Path, screen: Screen
+        self, recipe: Recipe, split: Split, actors: Actors, out: RunFolder, screen: Screen
     ) -> None:
-        self.recipe, self.actors, self.screen = recipe, actors, screen
-        self.care, self.checkpoints = recipe.doctor, folder / "checkpoints"
-        self.start, self.good = folder / "start", folder / "good"
-        self._doctor = Doctor(
-            recipe, split, folder, actors.game.progress.seen, actors.runtime.first
-        )
+        self.recipe, self.actors, self.out, self.screen = recipe, actors, out, screen
+        self.care = recipe.doctor
+        self._doctor: Doctor | None = None
+        if self.care.policy != "off":
+            seen, first = actors.game.progress.seen, actors.runtime.first
+            self._doctor = Doctor(recipe, split, out, seen, first)
         self._looks = False
         self._treatment: Treatment | None = None
         if actors.notes.get(NOTE):
@@ -67,18 +65,20 @@ class Practice:
 
     def welcome(self, position: int) -> None:
         """Before the first step: look at the data, and keep a state to go back to."""
-        if self.actors.runtime.first:
+        if self._doctor is not None and self.actors.runtime.first:
             for event in self._doctor.first_look(self.actors.game):
                 self._say(event)
         if self.care.policy == "act":
             runtime = self.actors.runtime
-            kept = checkpoint.latest(self.start)[0] if runtime.first else None
+            kept = checkpoint.latest(self.out.start)[0] if runtime.first else None
             if runtime.share(kept) is None:
-                self._keep(self.start, position)
+                self._keep(self.out.start, position, 1)
 
     def before_step(self, now: Progress) -> None:
         """Make ready for a look after the step that ends at `now`, if one is due."""
-        self._looks = self.care.policy != "off" and self._doctor.due(now)
+        if self._doctor is None:
+            return
+        self._looks = self._doctor.due(now)
         if self._looks and self.actors.runtime.first:
             self._doctor.before_step(self.actors.game)
 
@@ -88,18 +88,17 @@ class Practice:
         Returns:
             Why the run must end, under the policy `stop`; else "".
         """
-        if self.care.policy == "off":
+        doctor, first = self._doctor, self.actors.runtime.first
+        if doctor is None:
             return ""
-        first = self.actors.runtime.first
         if first:
-            self._doctor.take(log)
+            doctor.take(log)
         if not self._looks:
             return ""
-        events = self._doctor.examine(self.actors.game) if first else []
+        events = doctor.examine(self.actors.game) if first else []
         if self.care.policy == "watch":
             self._record(events)
             return ""
-        doctor = self._doctor
         events, critics, cause, well = self.actors.runtime.share(
             (events, doctor.critics, doctor.cause, doctor.well_due())
         )
@@ -114,15 +113,15 @@ class Practice:
                 doctor.begin_anew()
             elif well:
                 # A run that is resumed must not find a good state of its lost future.
-                self._keep(self.checkpoints, position, self.recipe.train.keep)
-                self._keep(self.good, position)
+                self._keep(self.out.checkpoints, position, self.recipe.train.keep)
+                self._keep(self.out.good, position, 1)
         self._record(events)
         return str(events[0]) if events and self.care.policy == "stop" else ""
 
     def _record(self, events: list[Event]) -> None:
         if self.actors.runtime.first:
             for event in events:
-                append_line(self._doctor.events, event.row())
+                append_line(self.out.events, event.row())
                 self._say(event)
 
     def _say(self, event: Event) -> None:
@@ -139,7 +138,9 @@ class Practice:
         rates = {name: optim.lr for name, optim in self.recipe.optim.items()}
         done = treatment.prescribe(event, rates)
         if done and event.failure in BACK:
-            done.insert(0, self._go_back(BACK[event.failure]))
+            done.insert(0, self._go_back(self.out.good, self.out.start))
+        if done and event.failure in ANEW:
+            done.insert(0, self._go_back(self.out.start))
         if not done:
             return replace(event, action="nothing: no setting mends this")
         self.actors.notes[NOTE] = treatment.state() | {"critics": list(treatment.critics)}
@@ -148,19 +149,18 @@ class Practice:
     def _treated(self, state: dict[str, Any], critics: tuple[str, ...] = ()) -> Treatment:
         return Treatment(self.actors, tuple(state.get("critics", critics)), state)
 
-    def _keep(self, folder: Path, position: int, keep: int = 1) -> None:
-        """Keep the present state to go back to; every rank takes part."""
+    def _keep(self, folder: Path, position: int, keep: int) -> None:
+        """Keep the present state; every rank takes part."""
         snapshot = self.actors.snapshot(position)
         if self.actors.runtime.first:
             checkpoint.save(folder, self.actors.game.progress.step, snapshot, keep)
 
-    def _go_back(self, place: Literal["start", "good"]) -> str:
-        """Weights, averages and optimizers of a kept state; the clock goes on."""
+    def _go_back(self, *folders: Path) -> str:
+        """Weights, averages and optimizers of the first state there is; the clock goes on."""
         newest = None
-        if self.actors.runtime.first and place == "good":
-            newest, _ = checkpoint.latest(self.good)
-        if self.actors.runtime.first and newest is None:
-            newest, _ = checkpoint.latest(self.start)
+        if self.actors.runtime.first:
+            found = (checkpoint.latest(folder)[0] for folder in folders)
+            newest = next((state for state in found if state is not None), None)
         newest = self.actors.runtime.share(newest)
         if newest is None:
             return "no good state to go back to"

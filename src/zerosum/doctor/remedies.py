@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zerosum.core.game import Progress
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Recipe, flat
+from zerosum.core.schedule import at
 
 Remedy = Callable[[Recipe, str], tuple[str, str]]
 """From a recipe and the player at fault to advice and an override (or "")."""
@@ -30,7 +32,7 @@ def faster(advice: str) -> Remedy:
     return found
 
 
-def harder(advice: str) -> Remedy:
+def even(advice: str) -> Remedy:
     """Give all players the largest learning rate among them, at most 1e-3."""
 
     def found(recipe: Recipe, player: str) -> tuple[str, str]:
@@ -78,7 +80,7 @@ def augment(advice: str) -> Remedy:
     return found
 
 
-def spread(advice: str) -> Remedy:
+def advise(advice: str) -> Remedy:
     """Advice for what no setting mends."""
     return lambda recipe, player: (advice, "")
 
@@ -91,7 +93,4 @@ def rates(recipe: Recipe, player: str, factor: float) -> str:
 
 def _size(optim: Optim) -> float:
     """A learning rate, or the one that its schedule begins with."""
-    from zerosum.core.game import Progress
-    from zerosum.core.schedule import at
-
     return at(optim.lr, Progress())

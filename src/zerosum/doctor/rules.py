@@ -16,7 +16,7 @@ from typing import Any
 from zerosum.core.game import Progress
 from zerosum.core.recipe import Recipe
 from zerosum.doctor.event import Event, Failure
-from zerosum.doctor.remedies import Remedy, augment, calm, clip, faster, harder, slower, spread
+from zerosum.doctor.remedies import Remedy, advise, augment, calm, clip, even, faster, slower
 
 Signals = Mapping[str, float]
 WINDOW = 6
@@ -166,7 +166,7 @@ RULES = (
         "imbalance", "uneven", 60.0, True, 4, 0.05,
         "the steps of one player are {value:.0f} times as long as the other's, and the nearest "
         "neighbour tells {told_apart:.0%} of the samples from real ones",
-        harder("Bring the learning rates together"),
+        even("Bring the learning rates together"),
         also=lambda s: s.get("told_apart", 0.0) > 0.9,
     ),
     Rule(
@@ -180,19 +180,19 @@ RULES = (
         "augmentation leak", "leak", 0.0, False, 3, 0.3,
         "samples are nearer to augmented pictures than to real ones (difference of squared kernel "
         "distances {value:.4f})",
-        spread("Augment generated pictures as well as real ones, in both players' losses"),
+        advise("Augment generated pictures as well as real ones, in both players' losses"),
     ),
     Rule(
         "condition ignored", "effect", 0.05, False, 3, 0.2,
         "another condition changes a sample {value:.1%} as much as another code does "
         "(limit {limit:.0%})",
-        spread("Show the condition to the discriminator, or raise its weight in the loss"),
+        advise("Show the condition to the discriminator, or raise its weight in the loss"),
     ),
     Rule(
         "condition ignored", "obedience", 0.25, False, 3, 0.3,
         "samples lie among real ones of the class that was asked for {value:.0%} as often, beyond "
         "chance, as held-out samples do (limit {limit:.0%})",
-        spread("Show the condition to the discriminator, and check the labels"),
+        advise("Show the condition to the discriminator, and check the labels"),
     ),
     Rule(
         "memorisation", "told_apart", 0.4, False, 3, 0.1,
@@ -215,7 +215,7 @@ RULES = (
     Rule(
         "ill-conditioned generator", "directions", 1.4, False, 3, 0.2,
         "samples follow {value:.2f} directions of the code (limit {limit})",
-        spread("Normalise the code; a path-length or Jacobian penalty evens its directions"),
+        advise("Normalise the code; a path-length or Jacobian penalty evens its directions"),
         also=lambda s: s.get("lasting_variety", 1.0) > 0.1,
     ),
     Rule(

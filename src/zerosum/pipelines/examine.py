@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from zerosum.core.optim import build_optimizers
-from zerosum.core.run import read_run
-from zerosum.core.runtime import Runtime
+from zerosum.core.run import RunFolder, read_run
 from zerosum.core.sheets import read_lines
 from zerosum.data.source import Source
 from zerosum.doctor.checkup import Reference, checkup
@@ -60,8 +59,7 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     """
     game, recipe, snapshot = read_run(path, module)
     game.load_state_dict(snapshot.game | snapshot.training["extra"])  # the last, not the averaged
-    game.to(Runtime.start("cpu").device)
-    split = recipe.data.open()
+    folder, split = RunFolder(path), recipe.data.open()
     reference = Reference.of(split)
     now, found, eigenvalues, gap = {}, [], None, None
     if isinstance(split.train, Source):
@@ -83,8 +81,8 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     asked = (rule for rule in RULES if share >= rule.after)
     shown = list(dict.fromkeys(rule.failure for rule in asked if rule.holds(now)))
     return Opinion(
-        events=read_lines(path / "events.jsonl"),
-        checkups=read_lines(path / "checkups.jsonl"),
+        events=read_lines(folder.events),
+        checkups=read_lines(folder.checkups),
         now=now,
         data=found,
         shown=shown,

@@ -18,6 +18,7 @@ from zerosum.bench.ward.cases import CASES, Case
 from zerosum.core.files import write_text
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
+from zerosum.core.run import RunFolder
 from zerosum.core.scores import draw
 from zerosum.core.sheets import read_lines
 from zerosum.core.trainer import Trainer
@@ -104,12 +105,12 @@ def treat(trial: Trial) -> None:
     quiet = {"train.sheet_every": recipe.train.images, "evaluate.samples": 0}
     recipe = recipe.override({**quiet, "doctor.policy": trial.policy})
     begun, ended, game = time.process_time(), "", None
-    folder = trial.folder / "run"
+    out = RunFolder(trial.folder / "run")
     try:
-        game = Trainer(recipe, folder, device="cpu", quiet=True, module=case.module).fit()
+        game = Trainer(recipe, out.path, device="cpu", quiet=True, module=case.module).fit()
     except UserError as error:  # the guard stopped it: that is an end too
         ended = str(error)
-    events = read_lines(folder / "events.jsonl")
+    events = read_lines(out.events)
     end, floor = distances(game, case, recipe)
     named = list(dict.fromkeys(event["failure"] for event in events))
     result = {

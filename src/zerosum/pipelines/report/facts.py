@@ -95,16 +95,15 @@ def read(path: Path, module: str | None = None) -> Facts:
     """
     game, recipe, snapshot = read_run(path, module)
     folder = RunFolder(path)
-    machine = path / "machine.json"
     return Facts(
         name=path.resolve().name,
         recipe=recipe,
         state=snapshot.state,
         log=read_lines(folder.log),
         scores=read_lines(folder.scores),
-        events=read_lines(path / "events.jsonl"),
-        checkups=read_lines(path / "checkups.jsonl"),
-        machine=json.loads(machine.read_text()) if machine.is_file() else {},
+        events=read_lines(folder.events),
+        checkups=read_lines(folder.checkups),
+        machine=json.loads(folder.machine.read_text()) if folder.machine.is_file() else {},
         sheets=sorted(folder.sheets.glob("seen_*.png")),
         players=parameter_counts(game),
     )
