@@ -20,10 +20,11 @@ CRITICS = ("discriminator",)
 
 
 def actors(name: str = "dcgan/tiny") -> Actors:
+    module = "zerosum.bench.ward.patients.leaky" if name.startswith("leaky/") else None
     runtime = Runtime.start("cpu")
-    _, found = prepare(recipe(name), runtime)
+    _, found = prepare(recipe(name, module), runtime)
     torch.manual_seed(0)
-    game = system(found.system).game(found.model)
+    game = system(found.system, module).game(found.model)
     game.progress = Progress(10, 100, 1_100)
     rule = build_optimizers(found.optim, game.players())
     return Actors(game, rule, EMA(game, 500), runtime)
@@ -84,6 +85,18 @@ def test_images_are_augmented_for_critics_that_take_images():
     assert flat.prescribe(event("memorisation"), RATES) == ["R1 and R2 for the critic"]
 
 
+@pytest.mark.parametrize("how", ["prescribed", "resumed"])
+def test_an_augmentation_that_leaks_is_switched_off(how):
+    all_ = actors("leaky/tiny")
+    treatment = Treatment(all_, CRITICS, {"plain": how == "resumed"})
+    if how == "prescribed":
+        done = treatment.prescribe(event("augmentation leak"), RATES)
+        assert done == ["the game's own augmentation is off"]
+    pictures = torch.randn(8, 1, 8, 8)
+    assert torch.equal(all_.game.augment(pictures), pictures)
+    assert treatment.prescribe(event("augmentation leak"), RATES) == []  # it is off already
+
+
 def test_rates_are_bounded_and_multiply():
     treatment = Treatment(actors(), CRITICS, {})
     assert treatment.prescribe(event("dead run", "stride/generator"), RATES) == [
@@ -120,8 +133,8 @@ def test_state_goes_through_json_and_back():
     import json
 
     first = Treatment(actors(), CRITICS, {})
-    for failure in ("vanishing gradient", "discriminator overfit", "oscillation"):
+    for failure in ("vanishing gradient", "discriminator overfit", "mode collapse"):
         first.prescribe(event(failure), RATES)
     again = Treatment(actors(), CRITICS, json.loads(json.dumps(first.state())))
-    assert again.state() == first.state()
+    assert again.state() == first.state() and first.half_life
     assert again.actors.ema.half_life == first.actors.ema.half_life

@@ -1,7 +1,8 @@
 """What the policy `act` does: a few bounded changes of a run that goes on, each one recorded.
 
-Nothing here knows a system. Learning rates are multiplied, averages become longer, the critic is
-shown augmented images (Zhao et al. 2020, arXiv:2006.10738), or it plays one more turn, on the
+Nothing here knows a system. Learning rates are multiplied, averages become longer, the game's own
+augmentation is switched off, the critic is shown augmented images (Zhao et al. 2020,
+arXiv:2006.10738), or it plays one more turn, on the
 squared gradients of its logits by what it sees: R1 and R2 of Mescheder et al. 2018
 (arXiv:1801.04406, eq. 9 and 10), which make any of these games converge near its solution.
 """
@@ -20,6 +21,7 @@ from zerosum.core.game import Batch, Terms, Turn
 from zerosum.core.run import Actors
 from zerosum.core.runtime import uncompiled
 from zerosum.core.schedule import Number, at
+from zerosum.doctor.checkup import augmentations
 from zerosum.doctor.event import Event
 from zerosum.doctor.probe import critic_turn
 
@@ -47,6 +49,7 @@ class Treatment:
         factors: Factor of each player's learning rate.
         penalised: Whether the critic plays the penalty's turn.
         augmented: Whether the critic sees augmented images.
+        plain: Whether the game's own augmentation is switched off.
         half_life: Half-life of the averages, 0 for the recipe's.
         taken: Actions so far.
     """
@@ -56,10 +59,11 @@ class Treatment:
         self.factors: dict[str, float] = dict(state.get("factors", {}))
         self.penalised: bool = state.get("penalised", False)
         self.augmented: bool = state.get("augmented", False)
+        self.plain: bool = state.get("plain", False)
         self.half_life: float = state.get("half_life", 0.0)
         self.taken: int = state.get("taken", 0)
         self._augment = DiffAugment(("translation", "cutout"))
-        self._hooked = False
+        self._hooked: set[str] = set()
         self._settle()
 
     def state(self) -> dict[str, Any]:
@@ -68,6 +72,7 @@ class Treatment:
             "factors": self.factors,
             "penalised": self.penalised,
             "augmented": self.augmented,
+            "plain": self.plain,
             "half_life": self.half_life,
             "taken": self.taken,
         }
@@ -107,11 +112,13 @@ class Treatment:
                 done += [self._rate(slow, min(max(now.values()), HIGHEST) / max(now[slow], 1e-30))]
             case "vanishing gradient":
                 done += [self._rate(name, 0.1) for name in self.critics] + self._penalise()
+            case "augmentation leak":
+                done += self._show_plain()
             case "memorisation" | "discriminator overfit":
                 done += self._change_images() or self._penalise()
             case "mode collapse":
                 done += [self._rate(name, 0.3) for name in players if name not in self.critics]
-                done += self._penalise()
+                done += self._penalise() + self._average()
             case "oscillation":
                 done += self._penalise() + self._average()
             case _:
@@ -144,6 +151,12 @@ class Treatment:
         self.augmented = True
         return ["the critic sees shifted and blanked images"]
 
+    def _show_plain(self) -> list[str]:
+        if self.plain or not augmentations(self.actors.game):
+            return []
+        self.plain = True
+        return ["the game's own augmentation is off"]
+
     def _average(self) -> list[str]:
         longest = LONG * self.actors.game.progress.total
         if self.half_life >= longest:
@@ -156,10 +169,14 @@ class Treatment:
     def _settle(self) -> None:
         if self.half_life:
             self.actors.ema.half_life, self.actors.ema.ramp = self.half_life, 0.0
-        if self.augmented and not self._hooked:
+        if self.augmented and "augmented" not in self._hooked:
             for module in self._networks():
                 module.register_forward_pre_hook(self._show)
-            self._hooked = True
+            self._hooked.add("augmented")
+        if self.plain and "plain" not in self._hooked:
+            for module in augmentations(self.actors.game):
+                module.register_forward_hook(_unchanged)
+            self._hooked.add("plain")
 
     def _networks(self) -> list[nn.Module]:
         players = self.actors.game.players()
@@ -217,6 +234,11 @@ class Treatment:
             gamma = GAMMA * given[0].numel() ** 0.25
             terms.append(gamma / 2 * slope.flatten(1).square().sum(1).mean())
         return {"penalty": sum(terms, start=torch.zeros((), device=self.actors.game.device))}
+
+
+def _unchanged(module: nn.Module, given: tuple[Any, ...], out: object) -> Tensor:
+    """The hook: images as they came."""
+    return given[0]
 
 
 def _numbers(given: tuple[Any, ...]) -> bool:

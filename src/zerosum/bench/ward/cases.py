@@ -223,8 +223,9 @@ CASES = (
         "augmentation leak",
         "real pictures alone are augmented",
         "leaky/digits",
-        {"train.images": 60_000},
+        SHORT,
         module=PATIENTS + "leaky",
+        twin="rpgan",
     ),
     Case(
         "dark",
