@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from cli_command import SCRIPT, call, done, spawn, write_photos
 
+from zerosum.core.registry import recipe
+from zerosum.core.run import RunFolder
 from zerosum.errors import UserError
 
 DRY = "--dry-run"
@@ -193,6 +195,16 @@ def test_a_folder_with_another_run(words, naming, trained, refused):
         "train", *words, "--out", trained.path, naming=[str(trained.path), *naming],
         folders=[trained.path],
     )  # fmt: skip
+
+
+def test_a_folder_of_a_run_that_was_killed_at_its_birth(tmp_path):
+    """The recipe was being written: nobody else's files are there, so the run may begin."""
+    found, out = recipe("gan/tiny"), RunFolder(tmp_path / "run")
+    out.path.mkdir()
+    (out.path / ".recipe.writing.json").write_text("{")
+    out.check(found)
+    out.claim(found, {})
+    assert out.recipe.is_file() and out.sheets.is_dir()
 
 
 def test_a_folder_with_other_files(refused):

@@ -103,7 +103,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise UserError(f"{self.path} is a file: name a folder with --out")
         if not self.recipe.is_file():
-            if any(self.path.iterdir()):
+            if any(not path.name.startswith(".") for path in self.path.iterdir()):
                 raise UserError(
                     f"{self.path} holds files but no run: name an empty folder with --out"
                 )
@@ -167,10 +167,13 @@ class RunFolder:
             os.close(handle)
 
     def claim(self, recipe: Recipe, machine: Mapping[str, str]) -> None:
-        """Make the folders and store the resolved recipe, and where it is trained."""
+        """Store the resolved recipe, where it is trained, and make the folders.
+
+        The recipe comes first: killed in between, the folder is known as a run's.
+        """
+        write_text(self.recipe, recipe.to_json())
         self.sheets.mkdir(parents=True, exist_ok=True)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_text(self.recipe, recipe.to_json())
         write_text(self.machine, json.dumps(machine, indent=2) + "\n")
 
 

@@ -60,7 +60,7 @@ def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals
     for name, row in rivals.items():
         axis.axhline(row["FD pixels"], color=GREY, lw=0.8, ls="--")
         axis.annotate(
-            name, (years[-1], row["FD pixels"]), color=GREY, fontsize=8, ha="right", va="bottom"
+            name, (years[0], row["FD pixels"]), color=GREY, fontsize=8, ha="left", va="bottom"
         )
     axis.set_yscale("log")
     _plain_numbers(axis)
