@@ -233,11 +233,11 @@ def path(trim: float, g: torch.Generator) -> Score:
     )
 
 
-def noisy(metric, g: torch.Generator) -> Score:
+def noisy(metric, g: torch.Generator, side: int = 8) -> Score:
     """A generator of flat images whose noise differs in strength from latent to latent."""
 
     def render(latents: Tensor, matrices: Tensor) -> Tensor:
-        noise = torch.randn(len(latents), 1, 8, 8, generator=g)
+        noise = torch.randn(len(latents), 1, side, side, generator=g)
         return latents.exp()[:, :, None, None].float() * 0.1 * noise
 
     return metric(render, 0.3 * normal(200, 1, g), rng=g)
@@ -328,6 +328,6 @@ CASES = [
         "rotation_equivariance",
         "noise of random strength",
         200,
-        partial(noisy, metrics.rotation_equivariance),
+        partial(noisy, metrics.rotation_equivariance, side=20),
     ),
 ]

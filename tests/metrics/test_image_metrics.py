@@ -15,6 +15,7 @@ from zerosum.metrics import (
     ms_ssim_variety,
     perceptual_path_length,
     radial_spectrum,
+    resampling,
     rotation_equivariance,
     spectrum_distance,
     translation_equivariance,
@@ -249,6 +250,30 @@ def test_rotation_equivariance():
     wrong = rotation_equivariance(lambda z, m: blob(z, m.mT), torch.zeros(12, 1))
     assert right.value > 55
     assert wrong.value < 30
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, math.pi / 4])
+def test_fine_waves_that_turn_exactly_score_high(angle):
+    """What the filter takes from the reference it takes from the rendered image too."""
+    axis = torch.arange(64, dtype=torch.float64) - 31.5
+    place = torch.stack([axis.expand(64, 64), axis[:, None].expand(64, 64)], -1)
+    wave = 2 * math.pi * 0.3 * torch.tensor([math.cos(angle), math.sin(angle)]).double()
+
+    def scene(latents, matrices):
+        source = torch.einsum("hwi,bij->bhwj", place, matrices[:, :2, :2])
+        return torch.sin(source @ wave)[:, None]
+
+    assert rotation_equivariance(scene, torch.zeros(12, 1).double()).value > 60
+
+
+def test_a_quarter_turn_only_filters():
+    images = torch.randn(3, 2, 32, 32, generator=rng(), dtype=torch.float64)
+    quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]]).double().expand(3, 2, 2)
+    one = resampling.turned(images, quarter)
+    other = resampling.blurred_as_turned(images.rot90(-1, (2, 3)), quarter)
+    inner = (..., slice(9, -9), slice(9, -9))
+    assert torch.allclose(one[inner], other[inner], atol=2e-3)
+    assert other[inner].std() < 0.9 * images.std()  # the corners of the square are gone
 
 
 def test_rotation_ignores_what_comes_from_outside():

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from zerosum.errors import UserError
 from zerosum.metrics.inputs import Array, at_least, checked, generator
+from zerosum.metrics.resampling import TURNED_REACH, blurred_as_turned, shifts, turned
 from zerosum.metrics.score import Score, around
-
-REACH = 3
-"""Lobes of the kernel sinc(x) sinc(x / 3), and how many pixels it looks at either way."""
 
 Render = Callable[[Tensor, Tensor], Tensor]
 """Renders latents (B, d) whose input is moved by matrices (B, 3, 3) into images (B, C, H, W).
@@ -28,6 +27,17 @@ Render = Callable[[Tensor, Tensor], Tensor]
 A matrix acts on column vectors (x, y, 1), x to the right and y down, in units of half the image
 with the centre at 0: content at p is to appear at the matrix times p.
 """
+
+
+class _Moved(NamedTuple):
+    """What images are to become: input transforms (B, 3, 3), references, and masks (B, 1, H, W)
+    of the pixels that count; `filtered` is done to the rendered images before they are compared.
+    """
+
+    matrices: Tensor
+    wanted: Tensor
+    mask: Tensor
+    filtered: Callable[[Tensor], Tensor] = lambda images: images
 
 
 def translation_equivariance(
@@ -69,17 +79,18 @@ def translation_equivariance(
         raise UserError(f"reach is {reach}: set it in (0, 1)")
     source = generator(rng)
 
-    def moved(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def moved(images: Tensor) -> _Moved:
         count, _, height, width = images.shape
         sides = torch.tensor([width, height])
         draws = (torch.rand(count, 2, generator=source) * 2 - 1) * reach
         if fractional:
             matrices = torch.eye(3).repeat(count, 1, 1)
             matrices[:, :2, 2] = 2 * draws
-            across, seen = _shifts((draws[:, 0] * width).to(images), width)
-            down, below = _shifts((draws[:, 1] * height).to(images), height)
+            across, seen = shifts((draws[:, 0] * width).to(images), width)
+            down, below = shifts((draws[:, 1] * height).to(images), height)
             shifted = down[:, None] @ images @ across[:, None].mT
-            return matrices.to(images), shifted, below[:, None, :, None] * seen[:, None, None]
+            mask = below[:, None, :, None] * seen[:, None, None]
+            return _Moved(matrices.to(images), shifted, mask)
         pixels = (draws * sides).round().long()
         matrices = torch.eye(3).repeat(count, 1, 1)
         matrices[:, :2, 2] = 2 * pixels / sides
@@ -90,7 +101,7 @@ def translation_equivariance(
             left, right = max(dx, 0), width + min(dx, 0)
             shifted[index] = rolled
             mask[index, :, top:bottom, left:right] = 1
-        return matrices.to(images), shifted, mask
+        return _Moved(matrices.to(images), shifted, mask)
 
     return _equivariance(render, latents, moved, peak, batch)
 
@@ -105,10 +116,11 @@ def rotation_equivariance(
 ) -> Score:
     """EQ-R: rotations about the centre by angles drawn evenly from the full circle.
 
-    The reference image is turned by a windowed sinc (Lanczos, three lobes) along both axes. The
-    paper filters the other image too, down to the frequencies that both grids can hold: use the
-    values to compare models, not with published ones. Pixels outside the inscribed disc do not
-    count.
+    A grid of pixels holds a square of frequencies, and turned it holds another one. Appendix E.3
+    compares what lies in both: the reference image is turned by a filter that is the convolution
+    of both grids' windowed sincs (Lanczos, three lobes), and the same filter is laid over the
+    image of the turned input. Pixels for which it would look outside do not count: a margin of
+    eight and a half inside the inscribed disc.
 
     Args:
         render: The generator under input transforms; images must be square.
@@ -125,7 +137,7 @@ def rotation_equivariance(
     """
     source = generator(rng)
 
-    def moved(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def moved(images: Tensor) -> _Moved:
         count, _, height, width = images.shape
         if height != width:
             raise UserError(f"images are {height} by {width}: rotations need square ones")
@@ -135,60 +147,23 @@ def rotation_equivariance(
         matrices[:, 1, 0] = angles.sin()
         matrices[:, 0, 1] = -angles.sin()
         matrices = matrices.to(images)
+        turns = matrices[:, :2, :2]
         axis = (torch.arange(height, device=images.device) + 0.5) * 2 / height - 1
-        places = torch.stack([axis.expand(height, height), axis[:, None].expand(height, height)])
-        # To fill a pixel, look where its content comes from: the inverse, a transpose here.
-        sources = torch.einsum("bji,jhw->bihw", matrices[:, :2, :2], places.to(images))
-        turned = _sampled(images, (sources + 1) * height / 2 - 0.5)
-        # Less than the disc, so that the kernel never looks outside.
-        disc = (torch.hypot(axis[:, None], axis) < 1 - (2 * REACH - 1) / height).to(images)
-        return matrices, turned, disc.expand(count, 1, height, width)
+        disc = torch.hypot(axis[:, None], axis) < 1 - 2 * TURNED_REACH / height
+        return _Moved(
+            matrices,
+            turned(images, turns),
+            disc.to(images).expand(count, 1, height, width),
+            lambda rendered: blurred_as_turned(rendered, turns),
+        )
 
     return _equivariance(render, latents, moved, peak, batch)
-
-
-def _kernel(x: Tensor) -> Tensor:
-    """Lanczos: sinc(x) sinc(x / 3) within three pixels."""
-    return torch.where(x.abs() < REACH, x.sinc() * (x / REACH).sinc(), 0.0)
-
-
-def _shifts(steps: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Matrices (B, size, size) that shift a line of pixels by some steps, and where they can.
-
-    Content at pixel p comes to p + step; pixels whose kernel would look outside are marked 0 in
-    the second, shape (B, size).
-    """
-    place = torch.arange(size, device=steps.device, dtype=steps.dtype)
-    source = place - steps[:, None]
-    weights = _kernel(source[:, :, None] - place)
-    inside = (source > REACH - 1) & (source < size - REACH)
-    total = weights.sum(2, keepdim=True)
-    return weights / torch.where(inside[:, :, None], total, 1.0), inside.to(steps)
-
-
-def _sampled(images: Tensor, places: Tensor) -> Tensor:
-    """Images between their pixels: places (B, 2, H, W) count pixels, x first; edges repeat."""
-    height, width = images.shape[2:]
-    first = places.floor() - (REACH - 1)
-    steps = torch.arange(2 * REACH, device=images.device, dtype=images.dtype)
-    taps = first[..., None] + steps
-    weights = _kernel(places[..., None] - taps)
-    weights = weights / weights.sum(-1, keepdim=True)
-    columns, rows = taps[:, 0].long().clamp(0, width - 1), taps[:, 1].long().clamp(0, height - 1)
-    pixels, out = images.flatten(2), torch.zeros_like(images)
-    for i in range(2 * REACH):
-        for j in range(2 * REACH):
-            index = (rows[..., i] * width + columns[..., j]).flatten(1)
-            found = pixels.gather(2, index[:, None].expand(-1, images.shape[1], -1))
-            share = weights[:, 1, :, :, i] * weights[:, 0, :, :, j]
-            out += found.view_as(images) * share[:, None]
-    return out
 
 
 def _equivariance(
     render: Render,
     latents: Array,
-    moved: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    moved: Callable[[Tensor], _Moved],
     peak: float,
     batch: int,
 ) -> Score:
@@ -201,10 +176,11 @@ def _equivariance(
         for code in codes.split(batch):
             still = torch.eye(3, dtype=code.dtype, device=code.device).repeat(len(code), 1, 1)
             images = checked(render(code, still), "images", rows=len(code), rank=4)
-            matrices, wanted, mask = moved(images)
-            gap = (render(code, matrices.to(code)) - wanted).double().square() * mask
+            to = moved(images)
+            found = to.filtered(render(code, to.matrices.to(code)))
+            gap = (found - to.wanted).double().square() * to.mask
             errors.append(gap.sum((1, 2, 3)))
-            weights.append(mask.double().sum((1, 2, 3)) * images.shape[1])
+            weights.append(to.mask.double().sum((1, 2, 3)) * images.shape[1])
     error, weight = torch.cat(errors), torch.cat(weights)
     if float(weight.sum()) == 0:
         raise UserError("no pixel is valid: lower reach or render larger images")
