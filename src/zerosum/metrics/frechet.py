@@ -21,7 +21,7 @@ from torch import Tensor
 
 from zerosum.errors import UserError
 from zerosum.metrics.inputs import Array, at_least, checked, checked_pair, matched
-from zerosum.metrics.score import Score, around
+from zerosum.metrics.score import Score, around_logarithm
 
 BLOCK = 8192
 """Samples turned to float64 at a time."""
@@ -136,8 +136,9 @@ def frechet_distance(*, real: Array, fake: Array, interval: bool = True) -> Scor
     """Fréchet distance of two feature sets.
 
     The interval comes from the infinitesimal jackknife: the exact derivative of the distance
-    with respect to the weight of every sample of both sets gives the standard error. It holds
-    for the estimator's expectation at these sample sizes, the null bias included. A percentile
+    with respect to the weight of every sample of both sets gives the standard error, which grows
+    with the distance, so that the interval is even on the logarithm's scale. It holds for the
+    estimator's expectation at these sample sizes, the null bias included. A percentile
     bootstrap would not do: resampling repeats samples and so adds the bias a second time.
 
     Args:
@@ -158,7 +159,7 @@ def frechet_distance(*, real: Array, fake: Array, interval: bool = True) -> Scor
         return found.score(None)
     pulls = found.influence(real_set, fake_set)
     variance = sum(float(pull.square().mean()) / (len(pull) - 1) for pull in pulls)
-    return found.score(around(found.value, variance))
+    return found.score(around_logarithm(found.value, variance))
 
 
 def frechet_from_statistics(real: Statistics, fake: Statistics) -> Score:

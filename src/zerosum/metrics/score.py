@@ -49,6 +49,17 @@ def around(value: float, variance: float) -> tuple[float, float]:
     return value - half, value + half
 
 
+def around_logarithm(value: float, variance: float) -> tuple[float, float]:
+    """The 95 % normal interval of the logarithm of a positive value, on its own scale.
+
+    For distances whose error grows with their value: `value` times or over e^(1.96 √v / value).
+    """
+    if value <= 0:
+        return around(value, variance)
+    factor = math.exp(min(Z95 * math.sqrt(max(variance, 0.0)) / value, 700.0))
+    return value / factor, value * factor
+
+
 def wilson(share: float, count: float) -> tuple[float, float]:
     """The 95 % score interval of a proportion (Wilson 1927).
 
