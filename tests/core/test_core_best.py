@@ -55,6 +55,18 @@ def test_a_runs_best_is_loaded_by_its_folder(run):
     assert Generator.load(out / "best").draw(4, seed=0)["image"].shape == (4, 1, 8, 8)
 
 
+def test_a_runs_best_has_the_records_of_its_run(run):
+    from zerosum.pipelines.examine import examine
+    from zerosum.pipelines.report.facts import read
+
+    out, _ = run
+    RunFolder(out).checkups.write_text('{"seen": 80, "signals": {}}\n')
+    assert examine(out / "best").checkups == examine(out).checkups != []
+    whole, best = read(out), read(out / "best")
+    assert (whole.name, best.name) == ("run", "run/best")
+    assert best.log == whole.log != [] and best.sheets == whole.sheets != []
+
+
 def test_without_scores_on_the_way_there_is_no_best(tmp_path):
     scored(tmp_path / "run", **{"evaluate.every": 0})
     assert not (tmp_path / "run" / "best").exists()

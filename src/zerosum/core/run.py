@@ -43,6 +43,12 @@ class RunFolder:
 
     path: Path
 
+    @classmethod
+    def around(cls, path: Path) -> RunFolder:
+        """That of a run, or of the run that one of its kept checkpoints (`KEPT`) lies in."""
+        kept = path.name in KEPT and (path.parent / "recipe.json").is_file()
+        return cls(path.parent if kept else path)
+
     @property
     def recipe(self) -> Path:
         return self.path / "recipe.json"
@@ -274,8 +280,7 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
     Raises:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
-    kept = path.name in KEPT and (path.parent / "recipe.json").is_file()
-    folder = RunFolder(path.parent if kept else path)
+    folder = RunFolder.around(path)
     if not folder.recipe.is_file():
         raise UserError(
             f"{path} is no run: give the folder that `zerosum train --out` wrote, "
@@ -288,7 +293,7 @@ def read_run(path: Path, module: str | None = None) -> tuple[Game, Recipe, check
         raise UserError(f"{folder.recipe} is damaged and cannot be read") from error
     found = system(name, module)
     recipe = Recipe.from_json(text, found.game.Config)
-    newest, complaints = checkpoint.latest(path if kept else folder.checkpoints)
+    newest, complaints = checkpoint.latest(folder.checkpoints if folder.path == path else path)
     if newest is None:
         detail = f" ({complaints[0]})" if complaints else ""
         raise UserError(f"{path} has no whole checkpoint yet{detail}: train it longer first")

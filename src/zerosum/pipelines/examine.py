@@ -59,7 +59,7 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     """
     game, recipe, snapshot = read_run(path, module)
     game.load_state_dict(snapshot.game | snapshot.training["extra"])  # the last, not the averaged
-    folder, split = RunFolder(path), recipe.data.open()
+    folder, split = RunFolder.around(path), recipe.data.open()
     reference = Reference.of(split)
     now, found, eigenvalues, gap = {}, [], None, None
     if isinstance(split.train, Source):

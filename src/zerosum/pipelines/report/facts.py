@@ -94,9 +94,9 @@ def read(path: Path, module: str | None = None) -> Facts:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
     game, recipe, snapshot = read_run(path, module)
-    folder = RunFolder(path)
+    folder = RunFolder.around(path)
     return Facts(
-        name=path.resolve().name,
+        name=path.resolve().relative_to(folder.path.resolve().parent).as_posix(),
         recipe=recipe,
         state=snapshot.state,
         log=read_lines(folder.log),
