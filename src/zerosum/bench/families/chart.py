@@ -73,6 +73,8 @@ def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals
 def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None:
     """Radial power spectra relative to the real images': below 1 is blur, above 1 noise."""
     groups = by_system(results)
+    if not groups.keys() & KINDS.keys():
+        return
     real = radial_spectrum(judge.real)
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axis = figure.subplots()

@@ -141,12 +141,12 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PRESETS = {
     "digits": Recipe(
-        model=DiffusionGAN.Config(gamma=1.0),
+        model=DiffusionGAN.Config(width=8, gamma=1.0),
         data=Images(path="digits"),
         optim=BOTH,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=40_000, batch=32, checkpoint_every=20_000, sheet_every=20_000, log_every=2_000
+            images=60_000, batch=64, checkpoint_every=20_000, sheet_every=20_000, log_every=2_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours; four steps and the losses: arXiv:2112.07804",
