@@ -19,7 +19,7 @@ def families(
         float | None,
         typer.Option(
             help="Processor time of a training; 0 for the preset's length.  "
-            "[default: 45, fashion 200]"
+            "[default: 45, fashion 600]"
         ),
     ] = None,
     jobs: Annotated[

@@ -121,7 +121,7 @@ def detail(real: Tensor, fake: Tensor) -> float:
 
 PROTOCOLS: Mapping[str, Protocol] = {
     "digits": Protocol("digits", "digits", "digits", 0, 45),
-    "fashion": Protocol("fashion", "fashion-mnist", "fashion-mnist", 5_000, 200),
+    "fashion": Protocol("fashion", "fashion-mnist", "fashion-mnist", 5_000, 600),
 }
 
 
