@@ -12,7 +12,7 @@ import pytest
 from core_compare import assert_same_end, assert_same_samples, make_pictures, newest
 
 from zerosum.core import checkpoint
-from zerosum.core.run import read_run
+from zerosum.core.run import RunFolder, read_run
 from zerosum.errors import UserError
 
 SYSTEMS = ["gan", "cgan", "dcgan", "rpgan"]
@@ -201,6 +201,17 @@ def assert_readable(folder):
     with pytest.raises(UserError, match=r"no whole checkpoint yet|is no run") as caught:
         read_run(folder)
     assert "damaged" not in str(caught.value)
+
+
+def test_data_workers_that_outlive_a_kill_do_not_hold_the_run(start, tmp_path):
+    pictures, out = make_pictures(tmp_path / "pictures"), tmp_path / "run"
+    more = ["--data", pictures, "data.memory=0", "data.workers=1", "train.checkpoint_every=80"]
+    command = start(*arguments("gan", 160_000, out, *more))
+    command.wait_for(lambda: latest_name(out / "checkpoints") is not None, "a checkpoint")
+    command.send(signal.SIGKILL)
+    command.ended()
+    with RunFolder(out).locked():
+        pass
 
 
 def test_kill_9_five_times_changes_nothing(start, run, tmp_path):

@@ -35,6 +35,8 @@ NOTES = ("treatment",)
 """What a checkpoint's state keeps for others."""
 KEPT = ("best", "good", "start")
 """Folders in a run's that hold one checkpoint each, and can be named in the run's place."""
+_LOCKS: set[int] = set()
+"""Locks that this process holds; a forked child closes its copies."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,8 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Keep other trainings out of the folder; the lock dies with the process.
 
+        Data workers that outlive a killed process do not hold it.
+
         Raises:
             UserError: Another process is training here.
         """
@@ -167,9 +171,11 @@ class RunFolder:
                 f"another process is training in {self.path}: wait for it, or name another "
                 "folder with --out"
             ) from error
+        _LOCKS.add(handle)
         try:
             yield
         finally:
+            _LOCKS.discard(handle)
             os.close(handle)
 
     def claim(self, recipe: Recipe, machine: Mapping[str, str]) -> None:
@@ -238,6 +244,16 @@ class Actors:
         self.game.progress = Progress(state["step"], state["seen"], total)
         self.elapsed = state["elapsed"]
         return state["position"]
+
+
+def _let_go() -> None:
+    for handle in _LOCKS:
+        os.close(handle)
+    _LOCKS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def seed_everything(seed: int) -> None:
