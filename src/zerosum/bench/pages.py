@@ -15,18 +15,20 @@ from zerosum.errors import UserError
 
 def marked(page: Path, mark: str) -> bool:
     """Whether a page is there and has such a place."""
-    return page.is_file() and _place(page.read_text(), mark) is not None
+    return _place(page, mark) is not None
 
 
-def demand(page: Path, mark: str) -> None:
-    """Refuse a page that has no such place.
+def demand(page: Path, mark: str) -> re.Match[str]:
+    """The place on a page.
 
     Raises:
-        UserError: Says what is missing.
+        UserError: The page has no such place.
     """
-    if not marked(page, mark):
+    place = _place(page, mark)
+    if place is None:
         begin, end = _lines(mark)
         raise UserError(f"{page} is not there, or lacks the lines  {begin}  and  {end}")
+    return place
 
 
 def between_marks(page: Path, mark: str, text: str) -> None:
@@ -35,16 +37,15 @@ def between_marks(page: Path, mark: str, text: str) -> None:
     Raises:
         UserError: The page has no such place.
     """
-    demand(page, mark)
-    before = page.read_text()
-    place = _place(before, mark)
-    assert place is not None  # demanded above
+    place = demand(page, mark)
+    before = place.string
     after = f"{before[: place.start(1)]}\n{text.strip()}\n\n{before[place.end(1) :]}"
     if after != before:
         write_text(page, after)
 
 
-def _place(text: str, mark: str) -> re.Match[str] | None:
+def _place(page: Path, mark: str) -> re.Match[str] | None:
+    text = page.read_text() if page.is_file() else ""
     begin, end = map(re.escape, _lines(mark))
     return re.search(rf"^{begin}\n(.*?)^{end}$", text, re.DOTALL | re.MULTILINE)
 

@@ -220,6 +220,20 @@ class Actors:
         averaged = generator_state(self.game) | self.ema.shadow
         return checkpoint.Snapshot(tensors, averaged, training, facts)
 
+    def save(self, folder: Path, position: int, keep: int) -> None:
+        """Write a checkpoint into a folder of them. Every rank must call it.
+
+        Raises:
+            UserError: The disk refuses it; on every rank.
+        """
+        snapshot, refusal = self.snapshot(position), ""
+        if self.runtime.first:
+            try:
+                checkpoint.save(folder, self.game.progress.step, snapshot, keep)
+            except UserError as error:
+                refusal = str(error)
+        self.runtime.agree(refusal)
+
     def rewind(self, snapshot: checkpoint.Snapshot) -> None:
         """Weights, averages and optimizers of a snapshot; clock, data and noise go on."""
         self.game.load_state_dict(snapshot.game | snapshot.training["extra"])

@@ -134,7 +134,7 @@ class Trainer:
                 self._due_records(recipe, actors, recorder, batches.position)
                 stop = self._interrupts.asked(runtime, now.step)
                 if stop or alarm or _due(train.checkpoint_every, now, train.batch):
-                    self._save(actors, batches.position, self.out.checkpoints, train.keep)
+                    actors.save(self.out.checkpoints, batches.position, train.keep)
                 if stop:
                     raise Stopped(stop)
                 if alarm and not runtime.first:  # rank 0 says it
@@ -271,7 +271,7 @@ class Trainer:
             append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
             best = evaluate.every > 0 and scores.is_best(read_lines(self.out.scores))
         if actors.runtime.share(best):
-            self._save(actors, position, self.out.best, keep=1)
+            actors.save(self.out.best, position, keep=1)
 
     def _guard(
         self, log: dict[str, torch.Tensor], skipped: int, patience: int, now: Progress
@@ -289,20 +289,10 @@ class Trainer:
             )
         return skipped + 1
 
-    def _save(self, actors: Actors, position: int, folder: Path, keep: int) -> None:
-        snapshot = actors.snapshot(position)
-        refusal = ""
-        if actors.runtime.first:
-            try:
-                checkpoint.save(folder, actors.game.progress.step, snapshot, keep)
-            except UserError as error:
-                refusal = str(error)
-        actors.runtime.agree(refusal)
-
     def _finish(self, recipe: Recipe, actors: Actors, position: int, recorder: Recorder) -> Game:
         """The last checkpoint, scores and pictures."""
         progress = actors.game.progress
-        self._save(actors, position, self.out.checkpoints, recipe.train.keep)
+        actors.save(self.out.checkpoints, position, recipe.train.keep)
         last = read_lines(self.out.scores) if actors.runtime.first else []
         if actors.runtime.share(not last or last[-1]["seen"] < progress.seen):
             self._evaluate(recipe, actors, position)

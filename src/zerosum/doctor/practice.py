@@ -72,7 +72,7 @@ class Practice:
             runtime = self.actors.runtime
             kept = checkpoint.latest(self.out.start)[0] if runtime.first else None
             if runtime.share(kept) is None:
-                self._keep(self.out.start, position, 1)
+                self.actors.save(self.out.start, position, 1)
 
     def before_step(self, now: Progress) -> None:
         """Make ready for a look after the step that ends at `now`, if one is due."""
@@ -113,8 +113,8 @@ class Practice:
                 doctor.begin_anew()
             elif well:
                 # A run that is resumed must not find a good state of its lost future.
-                self._keep(self.out.checkpoints, position, self.recipe.train.keep)
-                self._keep(self.out.good, position, 1)
+                self.actors.save(self.out.checkpoints, position, self.recipe.train.keep)
+                self.actors.save(self.out.good, position, 1)
         self._record(events)
         return str(events[0]) if events and self.care.policy == "stop" else ""
 
@@ -148,12 +148,6 @@ class Practice:
 
     def _treated(self, state: dict[str, Any], critics: tuple[str, ...] = ()) -> Treatment:
         return Treatment(self.actors, tuple(state.get("critics", critics)), state)
-
-    def _keep(self, folder: Path, position: int, keep: int) -> None:
-        """Keep the present state; every rank takes part."""
-        snapshot = self.actors.snapshot(position)
-        if self.actors.runtime.first:
-            checkpoint.save(folder, self.actors.game.progress.step, snapshot, keep)
 
     def _go_back(self, *folders: Path) -> str:
         """Weights, averages and optimizers of the first state there is; the clock goes on."""

@@ -2,9 +2,9 @@
 
 Nothing here knows a system. Learning rates are multiplied, averages become longer, the game's own
 augmentation is switched off, the critic is shown augmented images (Zhao et al. 2020,
-arXiv:2006.10738), or it plays one more turn, on the
-squared gradients of its logits by what it sees: R1 and R2 of Mescheder et al. 2018
-(arXiv:1801.04406, eq. 9 and 10), which make any of these games converge near its solution.
+arXiv:2006.10738), or it plays one more turn, on the squared gradients of its logits by what it
+sees: R1 and R2 of Mescheder et al. 2018 (arXiv:1801.04406, eq. 9 and 10), which make any of these
+games converge near its solution.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ USUAL = 2e-4
 HIGHEST = 1e-3
 """The highest rate that is given to a player."""
 LONG = 0.05
-"""Half-life of the averages after oscillation, as a share of the run."""
+"""Half-life of the averages after oscillation or collapse, as a share of the run."""
 GAMMA = 0.5
 """Weight of the penalty, times the fourth root of the number of values of a sample."""
 
