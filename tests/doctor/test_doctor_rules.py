@@ -40,7 +40,7 @@ SICK = {
     "skipped": {"skipped": 0.1},
     "broken": {"broken": 1.0},
     "stride up": {"stride/generator": 0.2},
-    "jump": {"jump/generator": 3.0},
+    "jump": {"jump/generator": 5.0, "coverage": 0.0},
     "growth": {"growth/generator": 2.5},
     "stride down": {"stride/generator": 1e-9},
     "uneven": {"uneven": 500.0, "told_apart": 1.0},
@@ -83,6 +83,19 @@ def test_every_failure_has_a_rule_or_a_look_at_the_data():
 
 def test_a_healthy_run_is_left_in_peace():
     assert named([HEALTHY] * 12) == []
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [
+        {"jump/generator": 5.0},  # weights of a hundredth at first, samples already near
+        {"stride/discriminator": 0.07},  # spectral normalisation leaves the length free
+        {"lasting_variety": 0.1, "coverage": 0.1, "variety_trend": 1.5},  # late, but learning
+        {"swing": 1.5, "progress": 0.8},  # on its way
+    ],
+)
+def test_what_a_healthy_game_may_do_is_not_named(signals):
+    assert named([{**HEALTHY, **signals}] * 12) == []
 
 
 @pytest.mark.parametrize(
@@ -134,3 +147,13 @@ def test_derived_signals_come_from_the_rows_before():
     assert found["lasting_variety"] == pytest.approx(0.5)
     assert found["swing"] == pytest.approx(1)
     assert found["progress"] == pytest.approx(1 / 5)
+
+
+def test_variety_is_compared_with_six_looks_before():
+    looks: list[dict] = []
+    for value in (0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2):
+        look = row(0.0, variety=value)
+        look["signals"] |= derived([*looks, look])
+        looks.append(look)
+    assert "variety_trend" not in looks[10]["signals"]
+    assert looks[11]["signals"]["variety_trend"] == pytest.approx(2)

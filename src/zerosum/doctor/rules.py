@@ -118,6 +118,9 @@ def derived(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     known = [value for value in recent if value is not None]
     if len(known) == WINDOW:
         found["lasting_variety"] = median(known)
+        before = rows[-1 - WINDOW]["signals"] if len(rows) > WINDOW else {}
+        if before.get("lasting_variety"):
+            found["variety_trend"] = found["lasting_variety"] / before["lasting_variety"]
     means = [row["mean"] for row in rows[-WINDOW:] if row["mean"]]
     if len(means) == WINDOW:
         path = [math.dist(a, b) for a, b in pairwise(means)]
@@ -139,16 +142,18 @@ RULES = (
         slower("Lower the learning rates or clip the gradients"),
     ),
     Rule(
-        "exploding", "stride/*", 0.05, True, 2, 0.0,
+        "exploding", "stride/*", 0.1, True, 2, 0.0,
         "one step moves the weights of the {player} by {value:.1%} of their length "
         "(limit {limit:.0%})",
         slower("Steps of 0.1 % to 1 % are usual: lower its learning rate"),
     ),
     Rule(
-        "exploding", "jump/*", 2.0, True, 1, 0.0,
+        "exploding", "jump/*", 3.0, True, 1, 0.0,
         "the weights of the {player} are {value:.1f} times as long as at the look before "
-        "(limit {limit})",
+        "(limit {limit}), and no sample lies near the real ones",
         slower("Lower the learning rate of this player"),
+        # weights that begin small grow as fast in a healthy game, whose samples then come nearer
+        also=lambda s: s.get("coverage", 0.0) < 0.1,
     ),
     Rule(
         "exploding", "growth/*", 1.5, True, 2, 0.0,
@@ -223,10 +228,11 @@ RULES = (
         "samples have {value:.0%} of the variety of real ones over six checkups "
         "(limit {limit:.0%}) and cover {coverage:.0%} of them",
         calm("Use a relativistic loss with R1 and R2, pack samples, or slow the generator down"),
-        also=lambda s: s.get("coverage", 0.0) < 0.5,
+        # a slow learner's variety still rises
+        also=lambda s: s.get("coverage", 0.0) < 0.5 and s.get("variety_trend", 1.0) < 1.35,
     ),
     Rule(
-        "oscillation", "swing", 0.6, True, 3, 0.35,
+        "oscillation", "swing", 0.75, True, 3, 0.35,
         "the mean of the samples moves by {value:.0%} of the data's spread from checkup to "
         "checkup, and ends up near where it was",
         calm("Regularise the critic (R1), average weights, or play by the extragradient method"),

@@ -116,6 +116,8 @@ CASES = (
         {"model.gamma": 0.1, "optim.generator.lr": 5e-4},
     ),
     Case("projection", None, "a short run", "projection/digits", SHORT),
+    Case("acgan", None, "weights that begin small", "acgan/digits"),
+    Case("gan", None, "the game of 2014, which learns late", "gan/digits"),
     Case("vae", None, "a short run", "vae/digits", SHORT),
     Case("fashion", None, "dcgan, a short run", "dcgan/fashion", {"train.images": 40_000}),
     Case(
