@@ -87,9 +87,9 @@ def _rows(scored: Evaluation) -> list[dict[str, str]]:
     return [
         {
             "name": record.metric,
-            "value": f"{record.value:.4g}",
+            "value": f"{record.value:.3g}",
             "interval": _interval(record),
-            "ceiling": f"{ceiling.value:.4g}" if ceiling else "",
+            "ceiling": f"{ceiling.value:.3g}" if ceiling else "",
         }
         for record in scored.scores
         for ceiling in [scored.ceilings.get(record.metric)]
@@ -98,7 +98,7 @@ def _rows(scored: Evaluation) -> list[dict[str, str]]:
 
 def _interval(record: ScoreRecord) -> str:
     found = record.interval
-    return "" if found is None else f"{found[0]:.4g} to {found[1]:.4g}"
+    return "" if found is None else f"{found[0]:.3g} to {found[1]:.3g}"
 
 
 def _protocol(scored: Evaluation) -> str:
