@@ -224,7 +224,7 @@ RULES = (
         also=lambda s: s.get("lasting_variety", 1.0) > 0.1,
     ),
     Rule(
-        "mode collapse", "lasting_variety", 0.4, False, 2, 0.35,
+        "mode collapse", "lasting_variety", 1 / 3, False, 2, 0.35,
         "samples have {value:.0%} of the variety of real ones over six checkups "
         "(limit {limit:.0%}) and cover {coverage:.0%} of them",
         calm("Use a relativistic loss with R1 and R2, pack samples, or slow the generator down"),
