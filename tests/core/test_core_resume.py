@@ -12,7 +12,8 @@ import pytest
 from core_compare import assert_same_end, assert_same_samples, make_pictures, newest
 
 from zerosum.core import checkpoint
-from zerosum.core.run import RunFolder, read_run
+from zerosum.core.lock import locked
+from zerosum.core.run import read_run
 from zerosum.errors import UserError
 
 SYSTEMS = ["gan", "cgan", "dcgan", "rpgan"]
@@ -210,7 +211,7 @@ def test_data_workers_that_outlive_a_kill_do_not_hold_the_run(start, tmp_path):
     command.wait_for(lambda: latest_name(out / "checkpoints") is not None, "a checkpoint")
     command.send(signal.SIGKILL)
     command.ended()
-    with RunFolder(out).locked():
+    with locked(out):
         pass
 
 

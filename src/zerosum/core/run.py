@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from torch import Tensor
 
 from zerosum.core import checkpoint
 from zerosum.core.ema import EMA, generator_state
-from zerosum.core.files import disk_errors, write_text
+from zerosum.core.files import write_text
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
@@ -35,8 +33,6 @@ NOTES = ("treatment",)
 """What a checkpoint's state keeps for others."""
 KEPT = ("best", "good", "start")
 """Folders in a run's that hold one checkpoint each, and can be named in the run's place."""
-_LOCKS: set[int] = set()
-"""Locks that this process holds; a forked child closes its copies."""
 
 
 @dataclass(frozen=True)
@@ -146,38 +142,6 @@ class RunFolder:
             )
         return Recipe.from_json(text, type(like.model))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other trainings out of the folder; the lock dies with the process.
-
-        Data workers that outlive a killed process do not hold it.
-
-        Raises:
-            UserError: Another process is training here.
-        """
-        try:
-            import fcntl
-        except ImportError:  # Windows has none: there the user must take care
-            yield
-            return
-        with disk_errors(self.path, "nothing was written"):
-            self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(handle)
-            raise UserError(
-                f"another process is training in {self.path}: wait for it, or name another "
-                "folder with --out"
-            ) from error
-        _LOCKS.add(handle)
-        try:
-            yield
-        finally:
-            _LOCKS.discard(handle)
-            os.close(handle)
-
     def claim(self, recipe: Recipe, machine: Mapping[str, str]) -> None:
         """Store the resolved recipe, where it is trained, and make the folders.
 
@@ -258,16 +222,6 @@ class Actors:
         self.game.progress = Progress(state["step"], state["seen"], total)
         self.elapsed = state["elapsed"]
         return state["position"]
-
-
-def _let_go() -> None:
-    for handle in _LOCKS:
-        os.close(handle)
-    _LOCKS.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
 
 
 def seed_everything(seed: int) -> None:

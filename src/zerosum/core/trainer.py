@@ -15,6 +15,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.film import Film
 from zerosum.core.game import Game, Progress
 from zerosum.core.interrupts import Interrupts, Stopped
+from zerosum.core.lock import locked
 from zerosum.core.machine import machine
 from zerosum.core.optim import build_optimizers
 from zerosum.core.prepare import prepare
@@ -157,7 +158,7 @@ class Trainer:
         if runtime.first:
             try:
                 self.out.check(recipe)
-                stack.enter_context(self.out.locked())
+                stack.enter_context(locked(self.out.path))
                 self.out.claim(recipe, machine(runtime.device, runtime.world))
             except UserError as error:
                 refusal = str(error)

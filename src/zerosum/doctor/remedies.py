@@ -13,6 +13,8 @@ Remedy = Callable[[Recipe, str], tuple[str, str]]
 """From a recipe and the player at fault to advice and an override (or "")."""
 USUAL = 2e-4
 """A learning rate that is seldom far wrong with Adam (Radford et al. 2015)."""
+HIGHEST = 1e-3
+"""The highest rate that is given to a player."""
 RELATIVISTIC = {"nonsaturating": "rpgan", "minimax": "nonsaturating"}
 """A steadier loss for one that collapses or saturates."""
 
@@ -33,11 +35,11 @@ def faster(advice: str) -> Remedy:
 
 
 def even(advice: str) -> Remedy:
-    """Give all players the largest learning rate among them, at most 1e-3."""
+    """Give all players the largest learning rate among them, at most `HIGHEST`."""
 
     def found(recipe: Recipe, player: str) -> tuple[str, str]:
         size = {name: _size(optim) for name, optim in recipe.optim.items()}
-        top = min(max(size.values()), 1e-3)
+        top = min(max(size.values()), HIGHEST)
         slow = min(size, key=lambda name: size[name])
         return advice, f"optim.{slow}.lr={top:g}" if size[slow] < top else ""
 

@@ -118,9 +118,9 @@ def derived(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     known = [value for value in recent if value is not None]
     if len(known) == WINDOW:
         found["lasting_variety"] = median(known)
-        before = rows[-1 - WINDOW]["signals"] if len(rows) > WINDOW else {}
-        if before.get("lasting_variety"):
-            found["variety_trend"] = found["lasting_variety"] / before["lasting_variety"]
+        earlier = rows[-1 - WINDOW]["signals"] if len(rows) > WINDOW else {}
+        if earlier.get("lasting_variety"):
+            found["variety_trend"] = found["lasting_variety"] / earlier["lasting_variety"]
     means = [row["mean"] for row in rows[-WINDOW:] if row["mean"]]
     if len(means) == WINDOW:
         path = [math.dist(a, b) for a, b in pairwise(means)]
@@ -150,7 +150,7 @@ RULES = (
     Rule(
         "exploding", "jump/*", 3.0, True, 1, 0.0,
         "the weights of the {player} are {value:.1f} times as long as at the look before "
-        "(limit {limit}), and no sample lies near the real ones",
+        "(limit {limit})",
         slower("Lower the learning rate of this player"),
         # weights that begin small grow as fast in a healthy game, whose samples then come nearer
         also=lambda s: s.get("coverage", 0.0) < 0.1,

@@ -24,13 +24,10 @@ from zerosum.core.schedule import Number, at
 from zerosum.doctor.checkup import augmentations
 from zerosum.doctor.event import Event
 from zerosum.doctor.probe import critic_turn
+from zerosum.doctor.remedies import HIGHEST, USUAL
 
 LEAST, MOST = 1e-3, 1e7
 """Bounds of all factors of a player's learning rate together."""
-USUAL = 2e-4
-"""The learning rate that a player gets whose own is far too small, or the other's if higher."""
-HIGHEST = 1e-3
-"""The highest rate that is given to a player."""
 LONG = 0.05
 """Half-life of the averages after oscillation or collapse, as a share of the run."""
 GAMMA = 0.5
