@@ -20,6 +20,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recorder import JsonLines, Recorder, TensorBoard, append_line, forget_after
 from zerosum.core.runtime import Runtime
 from zerosum.core.schedule import Constant, Cosine, Linear, Piecewise, Schedule, Step, at
+from zerosum.core.screen import duration
 from zerosum.core.sheets import read_lines
 from zerosum.core.trainer import _due
 
@@ -356,3 +357,20 @@ def test_train_hands_values_and_pictures_to_an_own_logger(tmp_path):
 
 def test_a_game_without_config_is_built_from_the_base():
     assert Duel().config == GameConfig()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (119.4, "119 s"),
+        (119.9, "120 s"),
+        (120, "2 min"),
+        (7_160, "119 min"),
+        (7_180, "2 h 0 min"),
+        (18_167, "5 h 3 min"),
+        (4_000_000, "1,111 h 7 min"),
+    ],
+)
+def test_a_duration_is_told_in_units_of_its_size(seconds, words):
+    assert duration(seconds) == words

@@ -42,10 +42,10 @@ def test_everything_is_found(messy):
     for word in (
         "1 of 7 pictures cannot be read",
         "very few pictures (7)",
-        "1 pictures are exact copies of others (14.3%)",
-        "1 pictures are nearly one colour",
+        "exact copies of other pictures: 1 (14.3%)",
+        "pictures of nearly one colour: 1",
         "pictures have 2 sizes",
-        "1 pictures are transparent",
+        "transparent pictures, laid over white: 1",
     ):
         assert any(word in line for line in report.warnings), word
 
@@ -100,7 +100,7 @@ def test_leaks_between_parts(tmp_path):
     picture(1).save(root / "test" / "4.png")
     report = inspect(str(root))
     assert report.leaked == ("test/4.png",)
-    assert "1 held-out pictures are also in the training part" in report.warnings[1]
+    assert "held-out pictures that are also in the training part: 1" in report.warnings[1]
 
 
 def test_small_pictures_among_large_are_said(tmp_path):

@@ -38,11 +38,7 @@ def _show(report: Report) -> None:
         "sizes": _counts(sizes),
         "modes": _counts(report.modes),
         "channels": f"{report.channels}"
-        + (
-            f" ({report.transparent:,} images are partly transparent)"
-            if report.transparent
-            else ""
-        ),
+        + (f" (with transparency: {report.transparent:,})" if report.transparent else ""),
         "classes": _counts(report.classes, most=12) if report.classes else "none",
         "duplicates": _names([" = ".join(group) for group in report.duplicates]),
         "near-constant": _names(report.constant),

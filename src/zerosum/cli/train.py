@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +75,13 @@ def train(
                 file=sys.stderr,
             )
         raise typer.Exit(128 + stopped.signum) from None
+    except KeyboardInterrupt:  # the second one, while the first waits for its step
+        if trainer.first:
+            print(
+                f"stopped at once; to go on from what was saved before:  {_again()}",
+                file=sys.stderr,
+            )
+        raise typer.Exit(128 + signal.SIGINT) from None
     if trainer.first:
         _report(folder, module)
 

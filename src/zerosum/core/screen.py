@@ -69,7 +69,7 @@ class Screen:
             left = (self.total - seen) / max(self.rate(seen), 1e-9)
             self.say(
                 f"{seen:,}/{self.total:,} images, {self.rate(seen):,.0f} images/s, "
-                f"{left:,.0f} s left"
+                f"{duration(left)} left"
             )
 
     def rate(self, seen: int) -> float:
@@ -87,3 +87,13 @@ class Screen:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words that can be judged at a glance: 45 s, 12 min, 5 h 3 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60:,} h {minutes % 60} min"

@@ -248,12 +248,14 @@ def _warnings(report: Report) -> tuple[str, ...]:
             "use augmentation"
         )
     if report.leaked:
-        lines.append(f"{len(report.leaked):,} held-out pictures are also in the training part")
+        lines.append(
+            f"held-out pictures that are also in the training part: {len(report.leaked):,}"
+        )
     copies = sum(len(group) - 1 for group in report.duplicates)
     if copies:
-        lines.append(f"{copies:,} pictures are exact copies of others ({copies / seen:.1%})")
+        lines.append(f"exact copies of other pictures: {copies:,} ({copies / seen:.1%})")
     if report.constant:
-        lines.append(f"{len(report.constant):,} pictures are nearly one colour")
+        lines.append(f"pictures of nearly one colour: {len(report.constant):,}")
     if len(report.sizes) > 1:
         lines.append(f"pictures have {len(report.sizes)} sizes: they are cropped and resized")
     shortest = min(min(size) for size in report.sizes)
@@ -263,7 +265,7 @@ def _warnings(report: Report) -> tuple[str, ...]:
         lines.append(f"pictures below {_written(report.size)} are enlarged and look soft")
     if report.transparent:
         lines.append(
-            f"{report.transparent:,} pictures are transparent: they are laid over white; "
+            f"transparent pictures, laid over white: {report.transparent:,}; "
             "data.channels=4 keeps the transparency"
         )
     total = sum(report.classes.values())
