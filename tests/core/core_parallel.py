@@ -177,6 +177,13 @@ def main(out):
     if runtime.first:
         torch.save(everyone, out)
     runtime.close()
+    Path(f"{out}.threads-{runtime.rank}").write_text("\n".join(threads()))
+
+
+def threads():
+    """Names of this process's threads, those of libraries included; Linux tells them."""
+    names = Path("/proc/self/task").glob("*/comm")
+    return sorted(name.read_text().strip() for name in names)
 
 
 def alone():

@@ -35,16 +35,31 @@ def torchrun(*arguments, folder):
 
 
 @pytest.fixture(scope="module")
-def ranks(tmp_path_factory):
-    """What each of two ranks found."""
+def played(tmp_path_factory):
+    """Folder in which two ranks have played all cases."""
     folder = tmp_path_factory.mktemp("ranks")
     torchrun(core_parallel.__file__, folder / "found.pt", folder=folder)
-    return torch.load(folder / "found.pt", weights_only=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ranks(played):
+    """What each of the ranks found."""
+    return torch.load(played / "found.pt", weights_only=True)
 
 
 @pytest.fixture(scope="module")
 def alone():
     return core_parallel.alone()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are told by /proc")
+def test_no_thread_of_the_group_outlives_it(played):
+    """One that does can abort the interpreter's end, and the rank is then counted as failed."""
+    for rank in range(2):
+        names = (played / f"found.pt.threads-{rank}").read_text().split()
+        assert names
+        assert not [name for name in names if "gloo" in name]
 
 
 NAMES = [

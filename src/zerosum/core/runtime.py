@@ -86,6 +86,7 @@ class Runtime:
             backend = "nccl" if where.type == "cuda" else "gloo"
             if where.type == "cuda":
                 torch.cuda.set_device(where)
+            _load_early()
             try:
                 dist.init_process_group(backend, timeout=timedelta(minutes=30))
             except RuntimeError as error:
@@ -210,3 +211,12 @@ class Runtime:
             piece = flat[start : start + tensor.numel()]
             tensor.copy_(piece.view_as(tensor))
             start += tensor.numel()
+
+
+def _load_early() -> None:
+    """Import what would hold the process group for ever if it were imported after its start.
+
+    Its functions have the group as a default, and torch imports it late, with the compiler. The
+    group's threads then live until the interpreter ends and can abort it.
+    """
+    import torch.distributed.nn  # noqa: F401
