@@ -179,6 +179,28 @@ def test_unrolling_changes_the_generators_gradient_only(ring):
         assert torch.equal(mine, theirs) == (at >= judge)
 
 
+@pytest.mark.parametrize("start", [SMOKE, replace(PAPER, updates=12)], ids=["smoke", "paper"])
+def test_unrolling_has_the_slope_of_finite_differences(exact, start):
+    """Through five steps of Adam, whose memory is that of a critic in training."""
+    trial = trained(start, "unrolled", exact, [0])
+    real, z = trial._real(), trial._codes()
+    fake = trial.generator(z).detach().requires_grad_()
+
+    def loss(samples):
+        return trial.method.generator(trial.table, real, samples, z)
+
+    (slope,) = torch.autograd.grad(loss(fake), fake)
+    step = 1e-6
+    for row, column in ((0, 0), (1, 1), (5, 0), (7, 1)):
+        nudge = torch.zeros_like(slope)
+        nudge[row, column] = step
+        rise = (loss(fake.detach() + nudge) - loss(fake.detach() - nudge)) / (2 * step)
+        torch.testing.assert_close(rise.detach(), slope[row, column], rtol=1e-4, atol=1e-9)
+    plain = METHODS["gan"].generator(trial.table, real, fake, z)
+    (shorter,) = torch.autograd.grad(plain, fake)
+    assert (slope - shorter).norm() > 0.05 * shorter.norm()  # the steps do matter
+
+
 def test_packs_join_samples_of_one_seed():
     samples = torch.arange(12.0).view(6, 2)
     assert packed(samples, 3).tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
