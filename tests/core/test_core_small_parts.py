@@ -363,13 +363,13 @@ def test_a_game_without_config_is_built_from_the_base():
     ("seconds", "words"),
     [
         (0.4, "0 s"),
-        (119.4, "119 s"),
-        (119.9, "120 s"),
-        (120, "2 min"),
-        (7_160, "119 min"),
-        (7_180, "2 h 0 min"),
-        (18_167, "5 h 3 min"),
-        (4_000_000, "1,111 h 7 min"),
+        (99.4, "99 s"),
+        (99.6, "2 min"),
+        (600, "10 min"),
+        (5_960, "99 min"),
+        (5_980, "1 h 40 min"),
+        (18_167, "5 h 03 min"),
+        (4_000_000, "1,111 h 07 min"),
     ],
 )
 def test_a_duration_is_told_in_units_of_its_size(seconds, words):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import zerosum
 from zerosum.errors import UserError
 from zerosum.pipelines.report import report
-from zerosum.pipelines.report.facts import duration, read
+from zerosum.pipelines.report.facts import read
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
@@ -126,14 +126,6 @@ def test_a_stopped_run_says_how_far_it_came(run, tmp_path):
     tree["train"]["images"] = 1_280
     (copy / "recipe.json").write_text(json.dumps(tree))
     assert "(50 % done)" in read(copy).summary["length"]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(42.4, "42 s"), (600, "10 min"), (9_000, "2 h 30 min")],
-)
-def test_durations_read_well(seconds, words):
-    assert duration(seconds) == words
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

@@ -90,10 +90,8 @@ class Screen:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words that can be judged at a glance: 45 s, 12 min, 5 h 3 min."""
-    if seconds < 120:
+    """Seconds in words that are judged at a glance, such as `43 s` or `1 h 02 min`."""
+    if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60:,} h {minutes % 60} min"
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60:,} h {minutes % 60:02d} min"

@@ -10,6 +10,7 @@ from typing import Any
 from zerosum.core.prepare import parameter_counts
 from zerosum.core.recipe import Recipe, flat
 from zerosum.core.run import RunFolder, read_run
+from zerosum.core.screen import duration
 from zerosum.core.sheets import read_lines
 
 
@@ -107,11 +108,3 @@ def read(path: Path, module: str | None = None) -> Facts:
         sheets=sorted(folder.sheets.glob("seen_*.png")),
         players=parameter_counts(game),
     )
-
-
-def duration(seconds: float) -> str:
-    """Such as `1 h 02 min` or `43 s`."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
