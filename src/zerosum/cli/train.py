@@ -6,12 +6,13 @@ import shlex
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from zerosum.core.recipe import Recipe
+    from zerosum.core.trainer import Trainer
 
 DEFAULT = "rpgan/digits"
 FOR_PHOTOS = "rpgan/photos"
@@ -69,19 +70,9 @@ def train(
     try:
         trainer.fit()
     except Stopped as stopped:
-        if trainer.first:
-            print(
-                f"stopped by {stopped}; the state is saved. To go on:  {_again()}",
-                file=sys.stderr,
-            )
-        raise typer.Exit(128 + stopped.signum) from None
+        _leave(trainer, stopped.signum, f"stopped by {stopped}; the state is saved. To go on")
     except KeyboardInterrupt:  # the second one, while the first waits for its step
-        if trainer.first:
-            print(
-                f"stopped at once; to go on from what was saved before:  {_again()}",
-                file=sys.stderr,
-            )
-        raise typer.Exit(128 + signal.SIGINT) from None
+        _leave(trainer, signal.SIGINT, "stopped at once; to go on from what was saved before")
     if trainer.first:
         _report(folder, module)
 
@@ -165,8 +156,11 @@ def _report(folder: Path, module: str | None) -> None:
     print(f"           zerosum export {here} --to model{own}")
 
 
-def _again() -> str:
-    return shlex.join(["zerosum", *sys.argv[1:]])
+def _leave(trainer: Trainer, signum: int, how: str) -> NoReturn:
+    """End after a signal: how, the command that goes on, and the status of the signal."""
+    if trainer.first:
+        print(f"{how}:  {shlex.join(['zerosum', *sys.argv[1:]])}", file=sys.stderr)
+    raise typer.Exit(128 + signum) from None
 
 
 def _mib(count: int) -> str:

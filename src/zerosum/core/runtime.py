@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import import_module
 from typing import Literal, TypeVar
 
 import torch
@@ -86,7 +87,10 @@ class Runtime:
             backend = "nccl" if where.type == "cuda" else "gloo"
             if where.type == "cuda":
                 torch.cuda.set_device(where)
-            _load_early()
+            # Its functions have the group as a default, and torch imports it late, with the
+            # compiler: the group's threads would then live on and could abort the exit.
+            import_module("torch.distributed.nn")
+
             try:
                 dist.init_process_group(backend, timeout=timedelta(minutes=30))
             except RuntimeError as error:
@@ -211,12 +215,3 @@ class Runtime:
             piece = flat[start : start + tensor.numel()]
             tensor.copy_(piece.view_as(tensor))
             start += tensor.numel()
-
-
-def _load_early() -> None:
-    """Import what would hold the process group for ever if it were imported after its start.
-
-    Its functions have the group as a default, and torch imports it late, with the compiler. The
-    group's threads then live until the interpreter ends and can abort it.
-    """
-    import torch.distributed.nn  # noqa: F401
