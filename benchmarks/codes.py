@@ -25,9 +25,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import zerosum
-from zerosum.core.run import read_run, seed_everything
-from zerosum.data.config import Images
-from zerosum.data.source import Source, finish
+from zerosum.data.source import Source
+from zerosum.modalities.images import Images
+from zerosum.training.run import read_run, seed_everything
 
 Set = tuple[Tensor, Tensor]
 
@@ -38,7 +38,7 @@ def digits() -> tuple[Set, Set]:
     parts = []
     for source in (split.train, split.heldout):
         assert isinstance(source, Source)
-        batch = finish(source.fetch(range(len(source))))
+        batch = source.finished(range(len(source)))
         parts.append((batch["image"], batch["label"]))
     return parts[0], parts[1]
 
@@ -67,7 +67,7 @@ def classifier(runs: Path, seed: int):
     changes = {"train.seed": seed, "evaluate.samples": 0}
     if not (out / "samples.png").exists():
         zerosum.train(zerosum.recipe("improved/classifier").override(changes), out, quiet=True)
-    return read_run(out)[0]
+    return read_run(out).game
 
 
 def supervised_twin(game, known: Set, test: Set, seed: int) -> float:
@@ -95,7 +95,9 @@ def main() -> None:
     arguments = parser.parse_args()
     train, test = digits()
     games = {
-        name: [read_run(arguments.runs / f"{name}-{s}" / "run")[0] for s in range(arguments.seeds)]
+        name: [
+            read_run(arguments.runs / f"{name}-{s}" / "run").game for s in range(arguments.seeds)
+        ]
         for name in ("infogan", "bigan")
     }
     games["improved"] = [classifier(arguments.runs, seed) for seed in range(arguments.seeds)]

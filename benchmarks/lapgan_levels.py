@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 import zerosum
-from zerosum.codecs.image import grid
-from zerosum.core.files import atomic
-from zerosum.data.source import Source, finish
+from zerosum.data.source import Source
+from zerosum.files import atomic
+from zerosum.modalities.images.pictures import grid
 from zerosum.models.images.lapgan import LAPGAN, double
 
 SIDE, GAP, MARGIN = 64, 4, 130
@@ -84,7 +84,7 @@ def main() -> None:
         picture(rows(shown)).save(partial, format="PNG", optimize=True)
     print(f"wrote {arguments.out}")
 
-    reals = game.pyramid(finish(data.fetch(range(count)))["image"])
+    reals = game.pyramid(data.finished(range(count))["image"])
     print(f"root mean square of the bands of {count:,} images, generated and real:")
     for level, fake, real in zip(levels[1:], bands(levels), bands(reals)):
         print(f"{size(level)}: {fake:.3f}, {real:.3f}")

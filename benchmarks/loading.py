@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
-from zerosum.data import Feed, Images, StreamFeed
-from zerosum.data.feed import feed
+from zerosum.data.feed import Feed, feed
+from zerosum.data.stream import StreamFeed
+from zerosum.modalities.images import Images
 
 SIDE = 64  # pixels, of what the network would see
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from zerosum.core.registry import recipe
-from zerosum.core.trainer import Trainer
+from zerosum.training.trainer import Trainer
 
 LENGTHS = {
     "toy/ring": 500_000,
@@ -32,7 +32,7 @@ def trained(name: str, policy: str) -> tuple[float, torch.Tensor]:
     images = LENGTHS[name]
     short = recipe(name).override(
         {
-            "train.images": images,
+            "train.examples": images,
             "train.sheet_every": images,
             "train.checkpoint_every": images,
             "evaluate.samples": 0,

@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from zerosum.data.config import Images
-from zerosum.data.source import Source, finish
-from zerosum.metrics.extractors.classifiers import SETS, SmallCNN, weights_file
+from zerosum.data.source import Source
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.extractors.classifiers import SETS, SmallCNN, weights_file
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def batches(source: Source, rng: torch.Generator) -> Iterator[tuple[Tensor, Tens
     """One epoch of a set in random order."""
     for rows in torch.randperm(len(source), generator=rng).split(BATCH):
         if len(rows) == BATCH:
-            batch = finish(source.fetch(rows.tolist()))
+            batch = source.finished(rows.tolist())
             yield batch["image"], batch["label"]
 
 
@@ -75,7 +75,7 @@ def accuracy(network: SmallCNN, source: Source) -> float:
     network.eval()
     right = 0
     for rows in torch.arange(len(source)).split(500):
-        batch = finish(source.fetch(rows.tolist()))
+        batch = source.finished(rows.tolist())
         right += int((network(batch["image"])[1].argmax(1) == batch["label"]).sum())
     network.train()
     return right / len(source)

@@ -2,7 +2,7 @@
 
     import zerosum
 
-    recipe = zerosum.recipe("dcgan/fashion").override({"train.images": 100_000})
+    recipe = zerosum.recipe("dcgan/fashion").override({"train.examples": 100_000})
     zerosum.train(recipe, out="runs/clothes")
     pictures = zerosum.load("runs/clothes").sample(16, seed=0)
 
@@ -14,15 +14,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zerosum.version import __version__
+
 if TYPE_CHECKING:
     from zerosum.core.recipe import Recipe
     from zerosum.core.registry import list_models, recipe
-    from zerosum.core.trainer import Trainer, train
     from zerosum.errors import UserError
     from zerosum.pipelines.evaluate import Evaluator
     from zerosum.pipelines.generate import Generator, load
+    from zerosum.training.trainer import Trainer, train
 
-__version__ = "0.1.0"
 __all__ = [
     "Evaluator",
     "Generator",
@@ -40,16 +41,16 @@ _HOMES = {
     "Evaluator": "zerosum.pipelines.evaluate",
     "Generator": "zerosum.pipelines.generate",
     "Recipe": "zerosum.core.recipe",
-    "Trainer": "zerosum.core.trainer",
+    "Trainer": "zerosum.training.trainer",
     "UserError": "zerosum.errors",
     "list_models": "zerosum.core.registry",
     "load": "zerosum.pipelines.generate",
     "recipe": "zerosum.core.registry",
-    "train": "zerosum.core.trainer",
+    "train": "zerosum.training.trainer",
 }
 
 
-_PARTS = ("codecs", "core", "data", "layers", "losses", "metrics", "models", "nets", "theory")
+_PARTS = ("core", "data", "layers", "losses", "metrics", "modalities", "models", "nets", "theory")
 """Sub-packages that `zerosum.name` imports at its first use."""
 
 

@@ -73,7 +73,7 @@ def test_unknown_sets_and_systems_are_named():
 
 def test_every_image_system_can_be_compared():
     found = candidates(PROTOCOLS["digits"])
-    assert set(list_models()) - set(found) == {"toy", "toy_theory"}
+    assert set(list_models()) - set(found) == {"toy", "toy_theory", "ctgan", "molgan", "pix2pix"}
 
 
 def test_tables_sort_by_distance_and_say_how_seeds_differ():
@@ -115,14 +115,14 @@ def test_the_budget_sets_the_length():
     seconds = pace(short, seconds=0.05)
     assert 0 < seconds < 0.05
     planned = budgeted(short, seconds=0.5, seed=3)
-    assert planned.train.seed == 3 and planned.train.images % planned.train.batch == 0
-    assert 0.2 < planned.train.images * seconds / 0.5 < 5  # the machine's pace may change
+    assert planned.train.seed == 3 and planned.train.examples % planned.train.batch == 0
+    assert 0.2 < planned.train.examples * seconds / 0.5 < 5  # the machine's pace may change
     assert planned.evaluate.samples == 0
 
 
 def test_without_a_budget_the_presets_length_is_kept():
     short = recipe("gan/tiny")
-    assert budgeted(short, seconds=0, seed=0).train.images == short.train.images
+    assert budgeted(short, seconds=0, seed=0).train.examples == short.train.examples
 
 
 def test_a_trial_is_trained_scored_and_not_done_twice(tmp_path):
@@ -151,7 +151,7 @@ def test_a_stopped_trial_goes_on_with_its_plan(tmp_path):
     trial(one.system, one.data, one.seed, one.seconds, one.folder)  # trained already, scored anew
     again = one.result
     assert again["scores"] == whole["scores"]
-    assert again["images"] == plan["train"]["images"]
+    assert again["images"] == plan["train"]["examples"]
 
 
 def test_a_failed_training_is_named_and_the_others_are_done(tmp_path, monkeypatch):

@@ -6,10 +6,9 @@ import math
 
 import pytest
 import torch
+from scipy.stats import chi2
 
 from zerosum.bench.modes.measure import (
-    chi_squared_cdf,
-    chi_squared_quantile,
     coverage,
     spread,
 )
@@ -63,12 +62,12 @@ def test_sampling_noise_alone_gives_the_floor_of_stacked_digits():
     assert sum(values) / 20 == pytest.approx(999 / 52_000, rel=0.02)
 
 
-def test_chi_squared_in_two_dimensions_is_exponential():
-    for radius in (1.0, 3.0, 4.0):
-        assert chi_squared_cdf(radius**2, 2) == pytest.approx(1 - math.exp(-(radius**2) / 2))
-    assert chi_squared_quantile(1 - math.exp(-4.5), 2) == pytest.approx(9.0)
-    assert chi_squared_cdf(9.0, 700) < 1e-100  # the planar rule rejects every true sample
-    assert math.sqrt(chi_squared_quantile(ACCEPTANCE, 700)) == pytest.approx(28.08, abs=0.01)
+def test_high_quality_in_many_dimensions_is_a_shell():
+    """The planar rule (within 3 sigma) would reject every true sample of 700 noisy coordinates."""
+    limit = HighDimensional(torch.device("cpu")).limit
+    assert math.sqrt(limit) == pytest.approx(28.08, abs=0.01)
+    assert chi2.cdf(limit, 700) == pytest.approx(ACCEPTANCE)
+    assert chi2.cdf(9.0, 700) < 1e-100
 
 
 def test_hand_made_points_of_the_ring(ring):

@@ -10,11 +10,11 @@ from zerosum.bench.ward.cases import CASES, PATIENTS
 from zerosum.bench.ward.report import by_case, endings, markdown, matrix, right, totals, treated
 from zerosum.bench.ward.run import FAILURES, Trial, cases, diagnosis, treat
 from zerosum.cli.main import main
-from zerosum.core.check import check_game
-from zerosum.core.prepare import prepare
 from zerosum.core.registry import system
 from zerosum.core.runtime import Runtime
 from zerosum.errors import UserError
+from zerosum.pipelines.check import check_game
+from zerosum.training.prepare import prepare
 
 CASE = {case.name: case for case in CASES}
 

@@ -66,11 +66,11 @@ def trained(tmp_path_factory):
 def labelled(tmp_path_factory):
     """A short run of the conditional GAN. Do not write into it."""
     folder = tmp_path_factory.mktemp("labelled") / "run"
-    return _train(folder, "cgan/tiny", "train.images=160", "evaluate.samples=0")
+    return _train(folder, "cgan/tiny", "train.examples=160", "evaluate.samples=0")
 
 
 @pytest.fixture(scope="session")
 def points(tmp_path_factory):
     """A short run on points of the plane. Do not write into it."""
     folder = tmp_path_factory.mktemp("points") / "run"
-    return _train(folder, "toy/tiny", "train.images=1024", "evaluate.samples=0")
+    return _train(folder, "toy/tiny", "train.examples=1024", "evaluate.samples=0")

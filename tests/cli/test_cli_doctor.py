@@ -9,7 +9,7 @@ import pytest
 
 from zerosum.cli.main import main
 
-STILL = ["dcgan/tiny", "optim.generator.lr=1e-9", "train.images=960", "doctor.every=64"]
+STILL = ["dcgan/tiny", "optim.generator.lr=1e-9", "train.examples=960", "doctor.every=64"]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_sick_run_is_named_while_it_trains_and_after(call, tmp_path, monkeypat
     file = tmp_path / "all.json"
     status, out, err = call("doctor", tmp_path / "run", "--json", file)
     assert status == 0, err
-    assert "at 192 images  dead run" in out and "> 3e-07" in out
+    assert "at 192 examples  dead run" in out and "> 3e-07" in out
     tree = json.loads(file.read_text())
     assert tree["events"][0]["failure"] == "dead run" and tree["signals"]["variety"] > 0
     assert len(tree["checkups"]) == 15 and tree["eigenvalues"] is None
@@ -45,7 +45,7 @@ def test_stop_ends_with_one_line(call, tmp_path, monkeypatch):
 
 
 def test_an_unwatched_run_can_be_looked_at_deeply(call, tmp_path):
-    small = ["toy/tiny", "model.hidden=[8]", "doctor.policy=off", "train.images=2560"]
+    small = ["toy/tiny", "model.hidden=[8]", "doctor.policy=off", "train.examples=2560"]
     call("train", *small, "--out", tmp_path / "run", "--quiet")
     status, out, err = call("doctor", tmp_path / "run", "--deep")
     assert status == 0, err

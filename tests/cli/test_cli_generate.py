@@ -98,6 +98,7 @@ def test_an_exported_model_samples_as_its_run_does(labelled):
     files = contents(Path("model"))
     assert set(files) == {
         "README.md",
+        "codec.json",
         "config.json",
         "critic.safetensors",
         "model.safetensors",

@@ -55,7 +55,7 @@ def test_a_new_model_passes_the_check_and_trains_as_it_stands():
     assert "zerosum check mygan" in out and "zerosum train --module mygan.py" in out
     assert "mygan keeps the contract" in done("check", "mygan")
     done("train", "--module", file, "--dry-run")
-    few = ("train.images=64", "evaluate.samples=0", "--quiet")
+    few = ("train.examples=64", "evaluate.samples=0", "--quiet")
     out = done("train", "--module", file, "mygan/tiny", *few, "--out", "run")
     assert "generate run -n 64 --seed 0 --out samples.png --module mygan.py" in out
     done("generate", "run", "-n", 2, "--module", file, "--out", "two.npz")

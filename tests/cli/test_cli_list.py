@@ -25,9 +25,11 @@ def test_list_shows_each_system_with_its_presets_and_needs():
 def test_list_as_json_says_the_same():
     listed = {row["name"]: row for row in json.loads(done("list", "--json"))}
     assert set(listed) == set(zerosum.list_models())
-    assert listed["cgan"]["needs"] == ["label"] and listed["dcgan"]["needs"] == []
+    assert listed["cgan"]["needs"] == ["image", "label"]
+    assert listed["dcgan"]["needs"] == ["image"]
     fashion = listed["dcgan"]["presets"]["fashion"]
-    assert fashion["data"] == "fashion-mnist" and fashion["images"] > 0 and fashion["source"]
+    assert fashion["data"] == "fashion-mnist" and fashion["examples"] == 300_000
+    assert fashion["source"]
     for row in listed.values():
         assert row["summary"] and "tiny" in row["presets"]
 

@@ -11,8 +11,8 @@ import pytest
 from cli_command import SCRIPT, call, done, spawn, write_photos
 
 from zerosum.core.registry import recipe
-from zerosum.core.run import RunFolder
 from zerosum.errors import UserError
+from zerosum.training.run import RunFolder
 
 DRY = "--dry-run"
 
@@ -57,21 +57,24 @@ def test_debug_may_stand_anywhere(monkeypatch):
         (["dcgan/tiny", "system=gan"], ["unknown setting 'system'"]),
         (["dcgan/tiny", "train.seed.low=1"], ["'train.seed' is a single value"]),
         (["dcgan/tiny", "=8"], ["'=8' is no override", "dotted.path=value"]),
-        (["dcgan/tiny", "train.images=many"], ["train.images=many", "expected a valid integer"]),
-        (["dcgan/tiny", "train.images=1.5"], ["train.images=1.5", "expected a valid integer"]),
+        (
+            ["dcgan/tiny", "train.examples=many"],
+            ["train.examples=many", "expected a valid integer"],
+        ),
+        (["dcgan/tiny", "train.examples=1.5"], ["train.examples=1.5", "expected a valid integer"]),
         (["dcgan/tiny", "train.batch=0"], ["train.batch=0", "must be greater than 0"]),
         (["dcgan/tiny", "train.batch_per_device=5"], ["batch=16 is no multiple"]),
         (["dcgan/tiny", "train.precision=fp8"], ["expected 'fp32' or 'bf16'"]),
         (["dcgan/tiny", "train.compile=maybe"], ["expected a valid boolean"]),
         (["dcgan/tiny", "model.objective=best"], ["expected", "'nonsaturating'"]),
-        (["dcgan/tiny", "data.size=big"], ["data.size=big is no size", "64x128"]),
+        (["dcgan/tiny", "data.size=big"], ["data.size=big: this is no size", "64x128"]),
         (["dcgan/tiny", "data.holdout=2"], ["data.holdout=2", "must be less than 1"]),
         (["dcgan/tiny", "data=mnist"], ["'data' is a group of settings", "data.path"]),
         (["dcgan/tiny", "optim.generator=1"], ["group of settings", "optim.generator.lr"]),
         (["dcgan/tiny", "optim.generator={'rate': 1}"], ["generator.rate: Extra inputs"]),
         (["gan/tiny", "model.hidden=5"], ["model.hidden=5", "expected a valid tuple"]),
         (["toy/tiny", "data.modes=5", "data.name=moons"], ["data.modes means nothing for moons"]),
-        (["toy/tiny", "--skip-bad"], ["--skip-bad is for images"]),
+        (["toy/tiny", "--skip-bad"], ["--skip-bad means nothing for data of the kind 'toy'"]),
         (["--module", "nosuch.py"], ["there is no file 'nosuch.py'"]),
         (["--module", "nosuchmodule"], ["there is no module 'nosuchmodule'"]),
         (["--device", "cuda:99"], ["device 'cuda:99' is not there", "cpu"]),
@@ -105,7 +108,7 @@ def test_a_whole_group_may_be_given_as_a_mapping():
         (["generate"], ["'run'"]),
         (["generate", "run", "-n", "0"], ["-n"]),
         (["generate", "run", "-n", "few"], ["-n", "valid integer"]),
-        (["generate", "run", "--out", "s.jpg"], ["s.jpg", ".png", ".npz"]),
+        (["generate", "run", "--out", "s.jpg"], ["run is no run"]),
         (["generate", "run", "--device", "cuda:99"], ["cuda:99", "cpu"]),
         (["export", "run"], ["--to"]),
         (["trian"], ["trian"]),
@@ -174,7 +177,8 @@ def test_a_conditional_model_without_labels(refused):
 
 
 def test_points_for_a_model_of_images(refused):
-    refused("train", "toy/tiny", "--data", "digits", naming=["'point'", "image"])
+    naming = ["these points come from a law", "ring"]
+    refused("train", "toy/tiny", "--data", "digits", naming=naming)
 
 
 # -- folders -------------------------------------------------------------------------------
@@ -186,7 +190,7 @@ def test_points_for_a_model_of_images(refused):
         (["gan/tiny"], ["a run of dcgan, not of gan", "--out"]),
         (["dcgan/tiny", "train.seed=1"], ["train.seed was 0 and is now 1", "--out"]),
         (["dcgan/tiny", "model.width=16"], ["model.width was 8 and is now 16"]),
-        (["dcgan/tiny", "train.images=320"], ["train.images (may only grow) was 640"]),
+        (["dcgan/tiny", "train.examples=320"], ["train.examples (may only grow) was 640"]),
     ],
 )
 def test_a_folder_with_another_run(words, naming, trained, refused):
@@ -203,7 +207,7 @@ def test_a_folder_of_a_run_that_was_killed_at_its_birth(tmp_path):
     out.path.mkdir()
     (out.path / ".recipe.writing.json").write_text("{")
     out.check(found)
-    out.claim(found, {})
+    out.claim(found, found.data.open().codec, {})
     assert out.recipe.is_file() and out.sheets.is_dir()
 
 
@@ -273,7 +277,7 @@ def test_a_damaged_export(trained, refused):
 def test_an_output_folder_that_cannot_be_written(out, trained, refused):
     """Below a file, where not even root can make a folder."""
     Path("file").write_text("precious")
-    refused("train", "gan/tiny", "train.images=16", "--out", out, naming=["file"])
+    refused("train", "gan/tiny", "train.examples=16", "--out", out, naming=["file"])
     refused("generate", trained.path, "--out", f"{out}/s.png", naming=["file"])
     refused("generate", trained.path, "--out", f"{out}/many", naming=["file"])
     refused("export", trained.path, "--to", out, naming=["file"])
@@ -299,9 +303,9 @@ def test_labels_for_a_model_without(trained, points, refused):
     [
         ("10", ["no class 10", "0 to 9"]),
         ("3,-1", ["no class -1", "0 to 9"]),
-        ("three", ["--labels three", "known: 0, 1, 2"]),
-        ("1.5", ["--labels 1.5", "no class '1.5'"]),
-        ("", ["--labels"]),
+        ("three", ["label=three", "known: 0, 1, 2"]),
+        ("1.5", ["label=[1.5]", "whole numbers"]),
+        ("", ["label=", "no class ''"]),
     ],
 )
 def test_labels_that_are_none(labels, naming, labelled, refused):
@@ -309,7 +313,8 @@ def test_labels_that_are_none(labels, naming, labelled, refused):
 
 
 def test_points_are_no_pictures(points, refused):
-    refused("generate", points.path, "--out", "many", naming=["no images", ".npz"])
+    naming = ["many is of no known kind", ".csv, .npz"]
+    refused("generate", points.path, "--out", "many", naming=naming)
 
 
 def test_a_missing_extra(monkeypatch, refused):

@@ -17,7 +17,7 @@ import zerosum
 from zerosum.core.registry import system
 
 MIXED = [(34, 50), (64, 40), (36, 36), (100, 70)] * 5
-FEW = ("train.images=32", "train.batch=16", "model.width=4", "evaluate.samples=0")
+FEW = ("train.examples=32", "train.batch=16", "model.width=4", "evaluate.samples=0")
 
 
 def rows(path):
@@ -31,6 +31,8 @@ def test_a_run_leaves_the_files_of_the_design(trained):
     names = {name for name in contents(trained.path) if "." in name}
     parts = ("game.safetensors", "ema.safetensors", "optimizers.pt", "state.json")
     assert names == {
+        ".lock",
+        "codec.json",
         "recipe.json",
         "machine.json",
         "report.html",
@@ -111,7 +113,7 @@ def test_points_are_drawn_as_a_plot(points):
 
 def test_tensorboard_files_lie_beside_the_others(tmp_path):
     pytest.importorskip("tensorboard")
-    few = ("train.images=32", "evaluate.samples=0", "--quiet")
+    few = ("train.examples=32", "evaluate.samples=0", "--quiet")
     done("train", "gan/tiny", *few, "--tensorboard", "--out", "run")
     (events,) = (tmp_path / "here" / "run" / "tensorboard").iterdir()
     assert events.stat().st_size > 1000
@@ -141,7 +143,7 @@ def test_a_longer_run_goes_on_where_the_shorter_one_ended(trained, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(trained.path, folder)
     words = [folder if word == trained.path else word for word in trained.arguments]
-    done(*words, "train.images=800")
+    done(*words, "train.examples=800")
     assert (folder / "checkpoints" / "step_00000050").is_dir()
     assert [row["seen"] for row in rows(folder / "log.jsonl")] == [160, 320, 480, 640, 800]
 
@@ -161,7 +163,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_it_would(tmp_path):
         assert f"{player:<16}{count:>14,} parameters" in rest
     for words in ("memory", "MiB at least", "activations", "runs/dcgan-tiny", "samples.png"):
         assert words in rest
-    assert f"{40:,} of 16 images on cpu" in rest
+    assert f"{40:,} of 16 examples on cpu" in rest
 
 
 def test_a_dry_run_refuses_what_the_run_would(trained, refused):
@@ -214,7 +216,7 @@ def test_the_command_that_inspect_suggests_works_as_it_stands(tmp_path):
 def test_bad_pictures_can_be_skipped(tmp_path):
     photos = write_photos(tmp_path / "photos", [(16, 16)] * 20)
     (photos / "007.png").write_bytes(b"no picture")
-    words = ("gan/tiny", "--data", photos, "train.images=32", "evaluate.samples=0", "--quiet")
+    words = ("gan/tiny", "--data", photos, "train.examples=32", "evaluate.samples=0", "--quiet")
     refusal = call("train", *words)
     assert refusal.status == 2 and "007.png" in refusal.err and "--skip-bad" in refusal.err
     done("train", *words, "--skip-bad", "--out", "run")

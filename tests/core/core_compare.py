@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from zerosum.core import checkpoint
-from zerosum.core.checkpoint import Snapshot
+from zerosum.training import checkpoint
+from zerosum.training.checkpoint import Snapshot
 
 
 def newest(run: Path) -> Snapshot:

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from zerosum.core.config import GameConfig
 from zerosum.core.game import LatentGame, Turn
 from zerosum.core.runtime import Runtime
+from zerosum.data.spec import GameConfig
 
 CPU = torch.device("cpu")
 

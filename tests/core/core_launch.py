@@ -20,10 +20,10 @@ LONGEST = 100.0
 PRELOAD = [
     "torch._dynamo",
     "zerosum.cli.main",
-    "zerosum.core.trainer",
-    "zerosum.core.film",
+    "zerosum.training.trainer",
+    "zerosum.training.sheets",
     "zerosum.pipelines.generate",
-    "zerosum.data.images",
+    "zerosum.modalities.images.opening",
     "zerosum.models.images.gan",
     "zerosum.models.images.cgan",
     "zerosum.models.images.dcgan",

@@ -20,9 +20,9 @@ from core_games import Duel, optimizers
 
 from zerosum.core.engine import play_step
 from zerosum.core.game import Progress, Turn
-from zerosum.core.recorder import Recorder
 from zerosum.core.runtime import Runtime
 from zerosum.losses.penalties import gradient_penalty, r1, r2
+from zerosum.training.recorder import Recorder
 
 BATCH, STEPS = 8, 3
 LOSSES = ["plain", "r1", "r2", "wgan-gp", "lazy r1"]

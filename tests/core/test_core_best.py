@@ -7,14 +7,17 @@ import json
 import pytest
 import torch
 
-from zerosum.core import checkpoint
-from zerosum.core.registry import recipe
-from zerosum.core.run import RunFolder, read_run
-from zerosum.core.scores import Judge, is_best
-from zerosum.core.trainer import Trainer
+from zerosum.core.draw import draw
+from zerosum.core.registry import recipe, system
+from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.metrics import frechet_distance
+from zerosum.modalities import modality
 from zerosum.pipelines.generate import Generator
+from zerosum.training import checkpoint
+from zerosum.training.run import RunFolder, read_run
+from zerosum.training.scores import RunJudge, is_best
+from zerosum.training.trainer import Trainer
 
 TINY = recipe("dcgan/tiny").override(
     {"evaluate.every": 160, "evaluate.samples": 80, "doctor.policy": "off", "train.keep": 9,
@@ -48,7 +51,9 @@ def test_the_checkpoint_of_the_best_score_is_kept(run):
 def test_a_runs_best_is_loaded_by_its_folder(run):
     out, _ = run
     (kept,) = checkpoint.checkpoints(RunFolder(out).best)
-    game, found, snapshot = read_run(out / "best")
+    saved = read_run(out / "best")
+    game, snapshot = saved.game, saved.snapshot
+    found = saved.recipe
     assert found.system == "dcgan" and game.progress.seen == checkpoint.load(kept).state["seen"]
     assert snapshot.ema.keys() <= game.state_dict().keys()
     assert all(torch.equal(game.state_dict()[name], v) for name, v in snapshot.ema.items())
@@ -98,11 +103,11 @@ def test_what_cannot_be_taken_is_refused_before_the_first_step(tmp_path, changes
 
 
 def test_raw_scores_are_what_they_were():
-    split = TINY.data.open()
-    judge = Judge.of(split.train, TINY.evaluate, torch.device("cpu"))
-    fake = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    row = judge.row({"image": fake}, seed=0, averaged=False)
-    rows = fake.flatten(1).double()
+    split, kind = TINY.data.open(), modality.of(TINY.data)
+    game = system("dcgan").game(TINY.matched(DataSpec(split.train.fields)).model)
+    judge = RunJudge.of(split, kind, game, TINY.evaluate, "digits")
+    row = judge.row(game, averaged=False)
+    rows = draw(game, 80, 0)["image"].flatten(1).double()
     expected = frechet_distance(real=judge.real.features, fake=rows, interval=False).value
     assert row["scores"]["fd-pixels"] == pytest.approx(expected)
     assert list(row["scores"]) == ["fd-pixels", "precision (k=5)", "recall (k=5)"]
@@ -114,4 +119,6 @@ def test_raw_scores_are_what_they_were():
      ("recall-x", [0.1, 0.2], True), ("recall-x", [0.2, 0.1], False), ("fd-x", [5], True)],
 )  # fmt: skip
 def test_best_is_lowest_or_highest_by_the_score(name, values, expected):
-    assert is_best([{"scores": {name: value, "other": 0}} for value in values]) is expected
+    better = {name: "higher" if name.startswith("recall") else "lower"}
+    rows = [{"scores": {name: value, "other": 0}, "better": better} for value in values]
+    assert is_best(rows) is expected

@@ -9,12 +9,12 @@ import pytest
 import torch
 from core_compare import assert_same_end, newest
 
-from zerosum.core import checkpoint
-from zerosum.core.checkpoint import Snapshot
-from zerosum.core.run import read_run
 from zerosum.errors import UserError
+from zerosum.training import checkpoint
+from zerosum.training.checkpoint import Snapshot
+from zerosum.training.run import read_run
 
-STEPS = ["train.images=480", "train.checkpoint_every=160", "evaluate.samples=0"]
+STEPS = ["train.examples=480", "train.checkpoint_every=160", "evaluate.samples=0"]
 
 
 # -- the files alone --------------------------------------------------------------------------
@@ -186,10 +186,11 @@ def places(folder):
 def test_the_folder_of_a_run(finished):
     assert [path.name for path in places(finished)] == ["step_00000020", "step_00000030"]
     expected = {"recipe.json", "machine.json", "log.jsonl", "checkups.jsonl"}
+    expected |= {"codec.json", ".lock"}
     pictures = {"samples.png", "curves.png", "progress.gif"}
     folders = {"samples", "checkpoints"}
     assert {path.name for path in finished.iterdir()} == expected | pictures | folders
-    assert read_run(finished)[0].progress.seen == 480
+    assert read_run(finished).game.progress.seen == 480
 
 
 @pytest.mark.parametrize("kind", ["torn game", "flipped byte", "garbage state"])
@@ -206,7 +207,8 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(run, copy, finis
 
 def test_samples_come_from_the_checkpoint_before_a_damaged_one(copy):
     flip(places(copy)[-1] / "ema.safetensors")
-    game, _, snapshot = read_run(copy)
+    saved = read_run(copy)
+    game, snapshot = saved.game, saved.snapshot
     assert (game.progress.seen, snapshot.state["step"]) == (320, 20)
 
 
@@ -246,10 +248,10 @@ def test_another_recipe_is_refused_and_a_longer_one_goes_on(run, copy):
     ended = run("train", "gan/tiny", "--out", copy, *STEPS, "train.seed=1", status=2)
     assert "train.seed was 0 and is now 1" in ended.err
     assert len(ended.err.strip().splitlines()) == 1
-    ended = run("train", "gan/tiny", "--out", copy, "train.images=160", STEPS[2], status=2)
+    ended = run("train", "gan/tiny", "--out", copy, "train.examples=160", STEPS[2], status=2)
     assert "may only grow" in ended.err
     assert (copy / "recipe.json").read_bytes() == before
-    ended = run("train", "gan/tiny", "--out", copy, "train.images=640", STEPS[2])
+    ended = run("train", "gan/tiny", "--out", copy, "train.examples=640", STEPS[2])
     assert "going on from step_00000030" in ended.err
     assert newest(copy).state["seen"] == 640
 
@@ -264,7 +266,7 @@ WIDE = ["model.hidden=[128,128]", "model.latent=8"]
 def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(run, tmp_path, limit):
     """Either limit is below the optimizers' file, the smaller one also below the weights'."""
     folder, whole = tmp_path / "run", tmp_path / "whole"
-    half, full = "train.images=160", "train.images=320"
+    half, full = "train.examples=160", "train.examples=320"
     run("train", "gan/tiny", "--out", folder, *WIDE, half, "evaluate.samples=0")
     (before,) = places(folder)
     ended = run(

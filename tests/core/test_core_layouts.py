@@ -7,10 +7,12 @@ from itertools import repeat
 import pytest
 import torch
 
-from zerosum.core.config import DataSpec
 from zerosum.core.engine import play_step
 from zerosum.core.registry import recipe, system
 from zerosum.core.runtime import Runtime
+from zerosum.data.fields import Category
+from zerosum.data.spec import DataSpec
+from zerosum.modalities.images import ImageField
 
 
 class Looking(torch.optim.SGD):
@@ -34,7 +36,7 @@ def order(tensor):
 )
 def test_gradients_lie_as_their_parameters_do(name, memory):
     torch.manual_seed(0)
-    spec = DataSpec({"image": (1, 8, 8), "label": ()}, 10)
+    spec = DataSpec({"image": ImageField(shape=(1, 8, 8)), "label": Category(count=10)})
     found = system(name)
     game = found.game(recipe(f"{name}/tiny").model.matched(spec)).to(memory_format=memory)
     batch = {"image": torch.rand(8, 1, 8, 8) * 2 - 1, "label": torch.arange(8)}

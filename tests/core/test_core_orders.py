@@ -134,7 +134,7 @@ def test_a_real_game_trains_in_each_order(order, tmp_path):
     recipe = zerosum.recipe("rpgan/tiny").override(
         {
             "train.order": order,
-            "train.images": 64,
+            "train.examples": 64,
             "optim.generator.kind": "optimistic-adam",
             "evaluate.samples": 0,
         }

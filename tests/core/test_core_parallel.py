@@ -13,7 +13,9 @@ import pytest
 import torch
 from core_compare import assert_same_end
 
-from zerosum.core.run import read_run
+from zerosum.core.registry import recipe
+from zerosum.training import checkpoint
+from zerosum.training.run import read_run
 
 
 def free_port():
@@ -120,23 +122,64 @@ def test_torchrun_trains_and_the_same_command_goes_on(tmp_path):
     rows = [json.loads(row) for row in (tmp_path / "run/log.jsonl").read_text().splitlines()]
     assert [row["seen"] for row in rows] == [80, 160, 240, 320]
     assert all(row["values"]["discriminator/skipped"] == 0 for row in rows)
-    game, _, snapshot = read_run(tmp_path / "run")
+    saved = read_run(tmp_path / "run")
+    game, snapshot = saved.game, saved.snapshot
     assert game.progress.seen == 320
     assert len(snapshot.training["random"]) == 2  # the random state of each rank
 
 
 @pytest.mark.slow
-def test_resume_is_exact_under_torchrun_too(tmp_path):
-    train_in_two(tmp_path, "whole", 320)
-    train_in_two(tmp_path, "parts", 160)
-    train_in_two(tmp_path, "parts", 320)
+@pytest.mark.parametrize("system", ["dcgan", "ctgan", "pix2pix", "molgan"])
+def test_resume_is_exact_under_torchrun_too(tmp_path, system):
+    batch = recipe(f"{system}/tiny").train.batch
+    train_in_two(tmp_path, "whole", 20 * batch, system)
+    train_in_two(tmp_path, "parts", 10 * batch, system)
+    train_in_two(tmp_path, "parts", 20 * batch, system)
     assert_same_end(tmp_path / "whole", tmp_path / "parts")
 
 
-def train_in_two(folder, name, images):
+@pytest.mark.slow
+def test_extra_states_of_both_ranks_are_kept_and_given_back(tmp_path):
+    """A replay pool holds what its own rank has made."""
+    (tmp_path / "pooled.py").write_text(POOLED)
+    more = ("--module", "pooled.py")
+    train_in_two(tmp_path, "whole", 320, "pooled", *more)
+    train_in_two(tmp_path, "parts", 160, "pooled", *more)
+    train_in_two(tmp_path, "parts", 320, "pooled", *more)
+    assert_same_end(tmp_path / "whole", tmp_path / "parts")
+    newest, _ = checkpoint.latest(tmp_path / "whole" / "checkpoints")
+    pools = [extra["pool._extra_state"] for extra in checkpoint.load(newest).training["extra"]]
+    assert len(pools) == 2 and pools[0]["samples"].shape == (20, 1, 8, 8)
+    assert not torch.equal(pools[0]["samples"], pools[1]["samples"])
+
+
+POOLED = '''"""A game whose critic is shown older samples too."""
+
+import torch
+
+from zerosum.losses.replay import ReplayPool
+from zerosum.models.images.dcgan import DCGAN, PRESETS as GOOD
+
+PRESETS = {"tiny": GOOD["tiny"]}
+
+
+class Pooled(DCGAN):
+    def __init__(self, config):
+        super().__init__(config)
+        self.pool = ReplayPool(20)
+
+    def discriminator_loss(self, batch):
+        with torch.no_grad():
+            fake = self.pool.mix(self.sample(len(batch["image"]))["image"])
+        real, made = self.discriminator(batch["image"]), self.discriminator(fake)
+        return {"adversarial": self.objective.critic(real, made)}
+'''
+
+
+def train_in_two(folder, name, examples, system="dcgan", *more):
     return torchrun(
-        *("-m", "zerosum", "train", "dcgan/tiny", "--out", name, f"train.images={images}"),
-        *("train.log_every=80", "evaluate.samples=0"),
+        *("-m", "zerosum", "train", f"{system}/tiny", "--out", name),
+        *(f"train.examples={examples}", "train.log_every=80", "evaluate.samples=0", *more),
         folder=folder,
     )
 
@@ -145,11 +188,11 @@ def test_two_processes_are_treated_alike(tmp_path):
     """Rank 0 looks, both act: the same rates, the same penalty, and no rank waits for ever."""
     words = ["-m", "zerosum", "train", "dcgan/tiny", "--out", tmp_path / "run", "--quiet"]
     words += ["optim.generator.lr=1e-9", "doctor.policy=act", "doctor.every=64"]
-    words += ["train.images=640", "evaluate.samples=0", "--device", "cpu"]
+    words += ["train.examples=640", "evaluate.samples=0", "--device", "cpu"]
     torchrun(*words, folder=tmp_path)
     events = (tmp_path / "run" / "events.jsonl").read_text()
     assert '"action": "learning rate of the generator x' in events
-    _, _, snapshot = read_run(tmp_path / "run")
+    snapshot = read_run(tmp_path / "run").snapshot
     assert snapshot.state["seen"] == 640
     assert snapshot.state["treatment"]["factors"]["generator"] > 1e3
 
@@ -158,10 +201,10 @@ def test_two_processes_stop_together(tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-port", str(free_port()), "-m", "zerosum", "train", "dcgan/tiny"]
     command += ["--out", "run", "--quiet", "optim.generator.lr=1e-9", "doctor.policy=stop"]
-    command += ["doctor.every=64", "train.images=640", "--device", "cpu"]
+    command += ["doctor.every=64", "train.examples=640", "--device", "cpu"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110
     )
     assert ended.returncode and ended.stderr.count("stopped, the state is saved: dead run") == 1
-    assert read_run(tmp_path / "run")[2].state["seen"] == 192
+    assert read_run(tmp_path / "run").snapshot.state["seen"] == 192

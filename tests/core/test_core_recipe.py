@@ -41,9 +41,9 @@ def test_recipes_survive_json(recipe):
 @pytest.mark.parametrize(
     ("path", "text", "value"),
     [
-        ("train.images", "10_000", 10_000),
-        ("train.images", "1e4", 10_000),
-        ("train.images", "250", 250),
+        ("train.examples", "10_000", 10_000),
+        ("train.examples", "1e4", 10_000),
+        ("train.examples", "250", 250),
         ("train.batch_per_device", "4", 4),
         ("train.batch_per_device", "none", None),
         ("train.channels_last", "True", True),
@@ -80,7 +80,7 @@ def test_overrides_read_every_kind_of_value(recipe, path, text, value):
 
 def test_overrides_leave_the_original_alone(recipe):
     before = recipe.to_json()
-    recipe.override({"optim.generator.lr": 1.0, "train.images": 7})
+    recipe.override({"optim.generator.lr": 1.0, "train.examples": 7})
     assert recipe.to_json() == before
     assert registry.recipe("rpgan/tiny").to_json() == before
 
@@ -88,14 +88,14 @@ def test_overrides_leave_the_original_alone(recipe):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("train.imges", 5, ["unknown setting 'train.imges'", "train.images"]),
+        ("train.imges", 5, ["unknown setting 'train.imges'", "train.examples"]),
         ("trian.images", 5, ["unknown setting 'trian.images'", "train"]),
         ("model.widht", 5, ["model.width"]),
         ("optim.generater.lr", 1, ["optim.generator"]),
         ("optim.generator.lrr", 1, ["optim.generator.lr"]),
-        ("train.images.more", 1, ["'train.images' is a single value"]),
-        ("train.images", "many", ["train.images=many", "integer"]),
-        ("train.images", 0, ["train.images=0", "greater than 0"]),
+        ("train.examples.more", 1, ["'train.examples' is a single value"]),
+        ("train.examples", "many", ["train.examples=many", "integer"]),
+        ("train.examples", 0, ["train.examples=0", "greater than 0"]),
         ("train.channels_last", "perhaps", ["train.channels_last=perhaps", "boolean"]),
         ("train.precision", "fp8", ["train.precision=fp8", "'fp32' or 'bf16'"]),
         ("train.batch_per_device", 5, ["batch=16 is no multiple of batch_per_device=5"]),
@@ -122,17 +122,17 @@ def test_a_whole_entry_is_validated_as_its_fields_are(recipe):
 
 
 def test_differences_are_dotted_paths_with_both_values(recipe):
-    recipe = recipe.override({"optim.generator.lr": 3e-4, "train.images": 640, "model.width": 8})
-    other = recipe.override({"optim.generator.lr": 1e-3, "train.images": 9, "model.width": 4})
+    recipe = recipe.override({"optim.generator.lr": 3e-4, "train.examples": 640, "model.width": 8})
+    other = recipe.override({"optim.generator.lr": 1e-3, "train.examples": 9, "model.width": 4})
     assert recipe.differences(other) == {
         "model.width": (8, 4),
         "optim.generator.lr": (3e-4, 1e-3),
-        "train.images": (640, 9),
+        "train.examples": (640, 9),
     }
     assert recipe.differences(recipe) == {}
 
 
-@pytest.mark.parametrize("text", ["train.images", "=5", ""])
+@pytest.mark.parametrize("text", ["train.examples", "=5", ""])
 def test_what_is_no_override_is_said_so(text):
     with pytest.raises(UserError, match=r"dotted\.path=value"):
         parse(text)

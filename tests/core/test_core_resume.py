@@ -11,10 +11,10 @@ import time
 import pytest
 from core_compare import assert_same_end, assert_same_samples, make_pictures, newest
 
-from zerosum.core import checkpoint
-from zerosum.core.lock import locked
-from zerosum.core.run import read_run
 from zerosum.errors import UserError
+from zerosum.training import checkpoint
+from zerosum.training.lock import locked
+from zerosum.training.run import read_run
 
 SYSTEMS = ["gan", "cgan", "dcgan", "rpgan"]
 SAVING = "evaluate.samples=0"
@@ -23,7 +23,7 @@ WORKERS = ["data.memory=0", "data.workers=2", "data.flip=true"]
 
 
 def arguments(system, images, folder, *more):
-    return ["train", f"{system}/tiny", "--out", folder, f"train.images={images}", *more]
+    return ["train", f"{system}/tiny", "--out", folder, f"train.examples={images}", *more]
 
 
 def check_resume(run, folder, system, steps, *more):
@@ -197,7 +197,8 @@ def latest_name(places):
 def assert_readable(folder):
     """A killed run can be read, or says that there is nothing yet."""
     if checkpoint.checkpoints(folder / "checkpoints"):
-        game, _, snapshot = read_run(folder)
+        saved = read_run(folder)
+        game, snapshot = saved.game, saved.snapshot
         assert game.progress.seen == 16 * snapshot.state["step"] > 0
         assert checkpoint.latest(folder / "checkpoints")[1] == []  # no damage either
         return

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from zerosum.core.registry import recipe
-from zerosum.core.run import read_run
-from zerosum.core.trainer import Trainer
+from zerosum.training.run import read_run
+from zerosum.training.trainer import Trainer
 
 STATE = """
     def get_extra_state(self):
@@ -51,12 +51,12 @@ def module(tmp_path):
 
 def halves_equal_the_whole(chosen, tmp_path, module=None):
     """Train in one piece and in two; give both games."""
-    steps = chosen.train.images
-    half = chosen.override({"train.images": steps // 2})
+    steps = chosen.train.examples
+    half = chosen.override({"train.examples": steps // 2})
     for name, parts in (("whole", [chosen]), ("halves", [half, chosen])):
         for part in parts:
             Trainer(part, tmp_path / name, quiet=True, module=module).fit()
-    first, second = (read_run(tmp_path / name, module)[2] for name in ("whole", "halves"))
+    first, second = (read_run(tmp_path / name, module).snapshot for name in ("whole", "halves"))
     for kind in ("game", "ema"):
         for key, tensor in vars(first)[kind].items():
             assert torch.equal(tensor, vars(second)[kind][key]), key
@@ -66,8 +66,8 @@ def halves_equal_the_whole(chosen, tmp_path, module=None):
 def test_extra_state_of_a_game_goes_on(module, tmp_path):
     chosen = recipe("remembering/tiny", module)
     first, second = halves_equal_the_whole(chosen, tmp_path, module)
-    assert first.training["extra"]["_extra_state"]["moves"] == chosen.train.images // 16
-    pools = [one.training["extra"]["_extra_state"]["pool"] for one in (first, second)]
+    assert first.training["extra"][0]["_extra_state"]["moves"] == chosen.train.examples // 16
+    pools = [one.training["extra"][0]["_extra_state"]["pool"] for one in (first, second)]
     assert torch.equal(*pools) and pools[0].abs().sum() > 0
 
 
@@ -85,7 +85,7 @@ def test_a_run_on_shards_goes_on_where_it_stopped(tmp_path):
                 data.seek(0)
                 archive.addfile(entry, data)
     chosen = recipe("rpgan/tiny").override(
-        {"data.path": f"wds:{tmp_path}/shards/{{000..002}}.tar", "train.images": 320}
+        {"data.path": f"wds:{tmp_path}/shards/{{000..002}}.tar", "train.examples": 320}
     )
     first, _ = halves_equal_the_whole(chosen, tmp_path)
     assert first.state["position"] == 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from zerosum.core.lock import locked
 from zerosum.core.registry import recipe
-from zerosum.core.trainer import Trainer
 from zerosum.errors import UserError
+from zerosum.training.lock import locked
+from zerosum.training.trainer import Trainer
 
 
 def test_a_second_training_in_the_same_folder_is_refused(tmp_path):

@@ -92,7 +92,7 @@ def test_a_bf16_run_works_end_to_end(run, tmp_path):
     from safetensors.torch import load_file
 
     folder = tmp_path / "run"
-    more = ["train.precision=bf16", "train.images=64", "evaluate.samples=0"]
+    more = ["train.precision=bf16", "train.examples=64", "evaluate.samples=0"]
     run("train", "rpgan/tiny", "--out", folder, *more)
     weights = load_file(folder / "checkpoints/step_00000004/game.safetensors")
     assert all(w.dtype == torch.float32 and w.isfinite().all() for w in weights.values())

@@ -13,16 +13,16 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 import zerosum
-from zerosum.core.config import GameConfig
 from zerosum.core.ema import EMA, generator_state
 from zerosum.core.game import Progress, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recorder import JsonLines, Recorder, TensorBoard, append_line, forget_after
 from zerosum.core.runtime import Runtime
 from zerosum.core.schedule import Constant, Cosine, Linear, Piecewise, Schedule, Step, at
-from zerosum.core.screen import duration
-from zerosum.core.sheets import read_lines
-from zerosum.core.trainer import _due
+from zerosum.data.spec import GameConfig
+from zerosum.progress import duration
+from zerosum.records import append_line, forget_after, read_lines
+from zerosum.training.recorder import JsonLines, Recorder, TensorBoard
+from zerosum.training.trainer import _due
 
 
 def clock(seen, total=1_000):
@@ -333,7 +333,7 @@ def test_tensorboard_files_hold_scalars_and_pictures(tmp_path):
 def test_train_hands_values_and_pictures_to_an_own_logger(tmp_path):
     recipe = zerosum.recipe("gan/tiny").override(
         {
-            "train.images": 64,
+            "train.examples": 64,
             "train.log_every": 32,
             "train.sheet_every": 32,
             "evaluate.samples": 0,

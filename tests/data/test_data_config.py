@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from zerosum.data import DataConfig, Images, Toy
+from zerosum.core.recipe import AnyData
+from zerosum.modalities.images import Images
+from zerosum.modalities.points import Toy
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_every_field_is_described(config: type[BaseModel]):
 
 @pytest.mark.parametrize("config", [Images(path="x", size=(3, 4)), Toy(name="grid", modes=9)])
 def test_json_and_back(config):
-    adapter = TypeAdapter(DataConfig)
+    adapter = TypeAdapter(AnyData)
     assert adapter.validate_json(adapter.dump_json(config)) == config
 
 

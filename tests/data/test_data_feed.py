@@ -13,10 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_pictures import write_folder
 
-from zerosum.data import Feed, Images, Source, Toy, finish
-from zerosum.data.feed import feed
-from zerosum.data.order import Order, draw, mirrored, permutation
+from zerosum.data import fields as data_fields
+from zerosum.data.feed import Feed, feed
+from zerosum.data.fields import Category, finish
+from zerosum.data.order import MIRROR, Order, draw, permutation
+from zerosum.data.source import Mirrored, Source
+from zerosum.data.visits import Visits
 from zerosum.errors import UserError
+from zerosum.modalities.images import ImageField, Images, LabelMap
+from zerosum.modalities.points import Toy
 
 
 class Numbers(Source):
@@ -25,12 +30,12 @@ class Numbers(Source):
     def __init__(self, count):
         self.count = count
         self.name = "numbers"
-        self.shapes = {"number": ()}
+        self.fields = {"number": data_fields.Numbers(shape=())}
 
     def __len__(self):
         return self.count
 
-    def fetch(self, indices):
+    def fetch(self, indices, visits=None):
         return {"number": torch.tensor(indices)}
 
 
@@ -39,8 +44,8 @@ def folder(tmp_path):
     return write_folder(tmp_path / "set", [f"{i:02}.png" for i in range(13)])
 
 
-def on_demand(folder):
-    config = Images(path=str(folder), holdout=0, memory=0, size=(6, 6), channels=3)
+def on_demand(folder, flip=False):
+    config = Images(path=str(folder), holdout=0, memory=0, size=(6, 6), channels=3, flip=flip)
     return config.open().train
 
 
@@ -57,12 +62,12 @@ def test_every_epoch_covers_the_set_once(count, batch, seed):
         assert sorted(seen[epoch * count : (epoch + 1) * count]) == list(range(count))
 
 
-@given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 5), st.booleans())
+@given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 5))
 @settings(deadline=None, max_examples=50)
-def test_the_global_sequence_does_not_depend_on_the_world(count, batch, world, flip):
+def test_the_global_sequence_does_not_depend_on_the_world(count, batch, world):
     source = Numbers(count)
     shares = [
-        list(islice(Feed(source, batch=batch, seed=3, rank=r, world=world, flip=flip), 4))
+        list(islice(Feed(source, batch=batch, seed=3, rank=r, world=world), 4))
         for r in range(world)
     ]
     together = [int(n) for step in zip(*shares) for share in step for n in share["number"]]
@@ -98,9 +103,9 @@ def test_order_keeps_no_more_than_two_epochs():
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_resume_equals_the_uninterrupted_stream(folder, workers):
-    source = on_demand(folder)
-    options = {"batch": 5, "seed": 4, "flip": True, "workers": workers}
-    whole = [b["image"] for b in islice(Feed(source, batch=5, seed=4, flip=True), 9)]
+    source = on_demand(folder, flip=True)
+    options = {"batch": 5, "seed": 4, "workers": workers}
+    whole = [b["image"] for b in islice(Feed(source, batch=5, seed=4), 9)]
     one = Feed(source, **options)
     for step in range(3):
         assert torch.equal(next(one)["image"], whole[step])
@@ -151,9 +156,10 @@ def test_memory_needs_no_workers():
 
 def test_flips_are_by_number_and_half():
     source = Images(path="digits", holdout=0).open().train
-    plain, flipped = Feed(source, batch=200), Feed(source, batch=200, flip=True)
+    turned = Images(path="digits", holdout=0, flip=True).open().train
+    plain, flipped = Feed(source, batch=200), Feed(turned, batch=200)
     for step in range(2):
-        which = mirrored(0, np.arange(step * 200, step * 200 + 200))
+        which = Visits(0, np.arange(step * 200, step * 200 + 200)).coins(MIRROR)
         assert 70 < which.sum() < 130
         before, after = next(plain), next(flipped)
         for row in range(200):
@@ -162,9 +168,9 @@ def test_flips_are_by_number_and_half():
         assert torch.equal(before["label"], after["label"])
 
 
-def test_flips_leave_points_alone():
+def test_mirroring_leaves_points_alone():
     source = Toy(count=10).open().train
-    one, other = Feed(source, batch=6, flip=True), Feed(source, batch=6)
+    one, other = Feed(Mirrored(source), batch=6), Feed(source, batch=6)
     assert torch.equal(next(one)["point"], next(other)["point"])
 
 
@@ -174,8 +180,8 @@ def test_no_global_random_state_is_touched(folder, workers):
     np.random.seed(1)
     torch.manual_seed(1)
     before = random.getstate(), np.random.get_state()[1].copy(), torch.get_rng_state()
-    split = Images(path=str(folder), memory=0, limit=9).open()
-    fed = feed(split.train, batch=3, workers=workers, flip=True)
+    split = Images(path=str(folder), memory=0, limit=9, flip=True).open()
+    fed = feed(split.train, batch=3, workers=workers)
     list(islice(fed, 4))
     fed.position = 1
     next(fed)
@@ -188,7 +194,15 @@ def test_no_global_random_state_is_touched(folder, workers):
 
 def test_finish_maps_bytes_to_minus_one_to_one():
     raw = torch.tensor([0, 51, 255], dtype=torch.uint8)
-    batch = finish({"image": raw, "label": torch.tensor([3]), "point": torch.tensor([0.5])})
+    fields = {
+        "image": ImageField(shape=(1, 1, 1)),
+        "label": Category(count=4),
+        "point": data_fields.Numbers(shape=()),
+        "map": LabelMap(shape=(1, 1), count=9),
+    }
+    given = {"image": raw, "label": torch.tensor([3]), "point": torch.tensor([0.5])}
+    batch = finish({**given, "map": raw.clone()}, fields)
+    assert torch.equal(batch["map"], raw), "what is no picture is never scaled"
     assert torch.allclose(batch["image"], torch.tensor([-1.0, -0.6, 1.0]), atol=1e-7)
     assert batch["image"][0] == -1 and batch["image"][2] == 1
     assert batch["label"].dtype == torch.int64 and batch["point"].item() == 0.5

@@ -9,8 +9,9 @@ import pytest
 import torch
 from made_pictures import picture, write_folder
 
-from zerosum.data import Feed, Images
+from zerosum.data.feed import Feed
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
 
 datasets = pytest.importorskip("datasets")
 

@@ -10,9 +10,9 @@ import pytest
 from made_pictures import pack, picture, write_folder
 from PIL import Image
 
-from zerosum.data import Images
-from zerosum.data.inspect import inspect
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.inspect import inspect
 
 
 @pytest.fixture

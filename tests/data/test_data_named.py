@@ -12,10 +12,10 @@ import pooch
 import pytest
 from made_pictures import pack, write_cifar, write_folder, write_idx, write_mnist
 
-from zerosum.data import Images
-from zerosum.data.classic import read_cifar, read_idx
-from zerosum.data.named import NAMED
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.classic import read_cifar, read_idx
+from zerosum.modalities.images.named import NAMED
 
 
 def everything(source):

@@ -11,8 +11,8 @@ import torch
 from made_pictures import pack, picture, write_folder
 from PIL import Image
 
-from zerosum.data import Images
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
 
 NAMES = [f"{kind}/{number}.png" for kind in ("bird", "cat", "dog") for number in range(4)]
 
@@ -293,7 +293,9 @@ def test_only_bad_pictures(tmp_path):
 
 def test_progress_is_reported(folder):
     calls = []
-    Images(path=str(folder), holdout=0).open(lambda done, total: calls.append((done, total)))
+    Images(path=str(folder), holdout=0).open(
+        on_progress=lambda done, total: calls.append((done, total))
+    )
     assert calls[-1] == (12, 12)
 
 

@@ -12,11 +12,13 @@ import pytest
 import torch
 from made_pictures import picture
 
-from zerosum.data import Feed, Images, StreamFeed
 from zerosum.data import stream as stream_module
-from zerosum.data.feed import feed
-from zerosum.data.locate import expand
+from zerosum.data.feed import Feed, feed
+from zerosum.data.places import expand
+from zerosum.data.stream import StreamFeed
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.streaming import ImageStream
 
 
 def png(number, size=(4, 4)):
@@ -119,9 +121,9 @@ def _epoch_sizes(folder, world):
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_resume_equals_the_uninterrupted_stream(folder, workers):
-    options = {"batch": 5, "seed": 2, "flip": True}
-    whole = list(islice(StreamFeed(opened(folder), **options), 20))
-    one = StreamFeed(opened(folder), workers=workers, **options)
+    options = {"batch": 5, "seed": 2}
+    whole = list(islice(StreamFeed(opened(folder, flip=True), **options), 20))
+    one = StreamFeed(opened(folder, flip=True), workers=workers, **options)
     for expected in whole[:4]:
         assert torch.equal(next(one)["image"], expected["image"])
     assert one.position == 4, "what was read ahead does not count"
@@ -138,9 +140,9 @@ def test_resume_equals_the_uninterrupted_stream(folder, workers):
 def test_going_forward_decodes_nothing(folder, monkeypatch):
     fed = StreamFeed(opened(folder), batch=2)
     calls = []
-    read = stream_module.Stream.read
+    read = ImageStream.read
     monkeypatch.setattr(
-        stream_module.Stream, "read", lambda self, s: (calls.append(len(s)), read(self, s))[1]
+        ImageStream, "read", lambda self, s, v: (calls.append(len(s)), read(self, s, v))[1]
     )
     fed.position = 100
     next(fed)
@@ -155,7 +157,7 @@ def test_flips_differ_by_sample(tmp_path):
         members.append((f"{number}.png", buffer.getvalue()))
     write_shard(tmp_path / "a.tar", members)
     write_shard(tmp_path / "b.tar", members)
-    batch = next(StreamFeed(opened(tmp_path), batch=80, flip=True))["image"]
+    batch = next(StreamFeed(opened(tmp_path, flip=True), batch=80))["image"]
     same = (batch == batch[:1]).flatten(1).all(1)
     mirrored = (batch == batch[:1].flip(-1)).flatten(1).all(1)
     assert (same | mirrored).all() and 20 < same.sum() < 60

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from zerosum.data import Toy
 from zerosum.errors import UserError
+from zerosum.modalities.points import Toy
 
 NAMES = ("ring", "grid", "spiral", "moons", "checkerboard", "rings", "gaussian", "mixture")
 KNOWN = ("ring", "grid", "gaussian", "mixture")

@@ -7,12 +7,13 @@ import torch
 
 from zerosum.bench.ward.patients.dirac import Dirac
 from zerosum.core.optim import Optim, build_optimizers
-from zerosum.core.prepare import prepare
 from zerosum.core.registry import recipe, system
 from zerosum.core.runtime import Runtime
 from zerosum.doctor import dynamics
 from zerosum.doctor.checkup import Reference
 from zerosum.doctor.dynamics import duality_gap, game_spectrum
+from zerosum.modalities import modality
+from zerosum.training.prepare import prepare
 
 
 class Point(Dirac):
@@ -68,7 +69,7 @@ def test_a_gap_is_near_0_at_the_solution_and_above_it_elsewhere():
 def test_a_gap_needs_a_critic():
     split, found = prepare(recipe("vae/tiny"), Runtime.start("cpu"))
     game = system("vae").game(found.model)
-    reference = Reference.of(split)
+    reference = Reference.of(split, modality.find("images"), game)
     optimizers = build_optimizers(found.optim, game.players())
     with pytest.raises(ValueError, match="critic"):
         duality_gap(game, optimizers, reference.train, reference.held_out)

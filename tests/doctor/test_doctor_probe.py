@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from zerosum.core.game import LatentGame
-from zerosum.core.prepare import prepare
 from zerosum.core.registry import recipe, system
 from zerosum.core.runtime import Runtime
 from zerosum.doctor.checkup import Reference, checkup
 from zerosum.doctor.probe import critic_turn, tangents, undisturbed
+from zerosum.modalities import modality
+from zerosum.training.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def state(game) -> dict:
 )
 def test_a_checkup_changes_nothing(split, name):
     game = built(f"{name}/tiny")
-    reference = Reference.of(split)
+    reference = Reference.of(split, modality.find("images"), game)
     before, rng = state(game), torch.get_rng_state()
     game.report(mark=torch.ones(1))
     first = checkup(game, reference, 16)
@@ -65,12 +66,10 @@ def test_what_goes_wrong_inside_is_put_back_too():
     assert all(torch.equal(v, before[k]) for k, v in game.state_dict().items())
 
 
-def test_the_critics_turn_is_found_by_what_it_reports(split):
-    reference = Reference.of(split)
-    batch = {name: value[:16] for name, value in reference.train.items()}
-    turn = critic_turn(built("cgan/tiny"), batch)
+def test_the_critics_turn_is_that_of_the_player_who_judges():
+    turn = critic_turn(built("cgan/tiny"))
     assert turn is not None and turn.players == ("discriminator",)
-    assert critic_turn(built("vae/tiny"), batch) is None
+    assert critic_turn(built("vae/tiny")) is None
 
 
 class Linear(LatentGame):
@@ -94,7 +93,7 @@ class Linear(LatentGame):
 
 
 def test_tangents_are_the_jacobian_along_orthonormal_directions():
-    moved = tangents(Linear(), "point", torch.Generator().manual_seed(0), codes=3)
+    moved = tangents(Linear(), modality.find("points"), torch.Generator().manual_seed(0), codes=3)
     assert moved is not None and moved.shape == (3, 5, 5)
     for jacobian in moved:
         values = torch.linalg.svdvals(jacobian)

@@ -8,16 +8,17 @@ import shutil
 import pytest
 import torch
 
-from zerosum.core import checkpoint
-from zerosum.core.recorder import append_line
 from zerosum.core.registry import recipe
-from zerosum.core.run import RunFolder
-from zerosum.core.trainer import Trainer
 from zerosum.doctor.doctor import Doctor
-from zerosum.doctor.practice import Alarm
+from zerosum.modalities import modality
+from zerosum.records import append_line
+from zerosum.training import checkpoint
+from zerosum.training.run import RunFolder
+from zerosum.training.trainer import Trainer
+from zerosum.training.watch import Alarm
 
 TINY = recipe("dcgan/tiny").override(
-    {"train.images": 960, "train.checkpoint_every": 320, "train.sheet_every": 960,
+    {"train.examples": 960, "train.checkpoint_every": 320, "train.sheet_every": 960,
      "evaluate.samples": 0, "doctor.every": 64, "train.keep": 9}
 )  # fmt: skip
 STILL = {"optim.generator.lr": 1e-9}
@@ -66,7 +67,7 @@ def test_watching_changes_no_weight(watched, tmp_path):
 def test_signals_and_failures_are_written_down(watched):
     checkups = rows(watched / "checkups.jsonl")
     assert [row["seen"] for row in checkups] == list(range(64, 961, 64))
-    assert {"separation", "variety", "r_v", "directions", "copying"} <= set(checkups[0]["signals"])
+    assert {"critic_auc", "variety", "r_v", "directions", "copying"} <= set(checkups[0]["signals"])
     events = rows(watched / "events.jsonl")
     dead = next(event for event in events if event["failure"] == "dead run")
     assert dead["seen"] == 3 * 64 and dead["signal"] == "stride/generator"
@@ -162,12 +163,23 @@ def test_watching_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
 
 
 def test_the_interval_follows_the_length_of_the_run(tmp_path):
-    from zerosum.core.prepare import prepare
     from zerosum.core.runtime import Runtime
+    from zerosum.training.prepare import prepare
 
     split, found = prepare(recipe("dcgan/tiny"), Runtime.start("cpu"))
-    long = found.override({"train.images": 1_000_000})
+    long = found.override({"train.examples": 1_000_000})
     out = RunFolder(tmp_path)
-    assert Doctor(long, split, out).every == 25_000
-    assert Doctor(found, split, out).every == 25 * 16  # a short run: every 25 steps
-    assert Doctor(long.override({"doctor.every": 77}), split, out).every == 77
+    assert Doctor(long, split, modality.find("images"), out.checkups, out.events).every == 25_000
+    assert (
+        Doctor(found, split, modality.find("images"), out.checkups, out.events).every == 25 * 16
+    )  # a short run: every 25 steps
+    assert (
+        Doctor(
+            long.override({"doctor.every": 77}),
+            split,
+            modality.find("images"),
+            out.checkups,
+            out.events,
+        ).every
+        == 77
+    )

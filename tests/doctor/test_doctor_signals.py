@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zerosum.doctor import signals as of
+from zerosum.modalities.images.judge import pixel_rows
 
 RNG = torch.Generator().manual_seed(0)
 
@@ -26,15 +27,15 @@ def normal(*shape: int) -> torch.Tensor:
         ([1.0, 2.0], [1.0, 0.0], 3.5 / 4),
     ],
 )
-def test_separation_counts_pairs_and_halves_ties(high, low, expected):
-    assert of.separation(torch.tensor(high), torch.tensor(low)) == pytest.approx(expected)
+def test_the_auc_counts_pairs_and_halves_ties(high, low, expected):
+    assert of.auc(torch.tensor(high), torch.tensor(low)) == pytest.approx(expected)
 
 
-def test_separation_is_that_of_all_pairs_and_blind_to_shift_and_scale():
+def test_the_auc_is_that_of_all_pairs_and_blind_to_shift_and_scale():
     real, fake = normal(57), normal(31) - 0.5
     pairs = (real[:, None] > fake).double().mean().item()
-    assert of.separation(real, fake) == pytest.approx(pairs)
-    assert of.separation(100 * real + 7, 100 * fake + 7) == pytest.approx(pairs)
+    assert of.auc(real, fake) == pytest.approx(pairs)
+    assert of.auc(100 * real + 7, 100 * fake + 7) == pytest.approx(pairs)
 
 
 def test_overfit_ratio_is_0_for_equal_logits_and_1_where_held_out_look_fake():
@@ -59,9 +60,9 @@ def test_coverage_of_the_same_law_is_high_and_of_one_mode_low():
 
 def test_neighbours_tell_other_laws_apart_and_copies_not():
     real = normal(200, 8)
-    assert 0.4 < of.told_apart(real, normal(200, 8)) < 0.6
-    assert of.told_apart(real, normal(200, 8) + 10) == 1
-    assert of.told_apart(real, real + 1e-4 * normal(200, 8)) == 0
+    assert 0.4 < of.nn_accuracy(real, normal(200, 8)) < 0.6
+    assert of.nn_accuracy(real, normal(200, 8) + 10) == 1
+    assert of.nn_accuracy(real, real + 1e-4 * normal(200, 8)) == 0
 
 
 def test_copying_is_small_for_copies_and_near_1_for_new_samples():
@@ -98,6 +99,6 @@ def test_the_kernel_gap_is_unbiased_and_grows_with_distance():
 
 
 def test_large_images_are_brought_down_and_small_ones_left():
-    assert of.features(torch.zeros(2, 3, 64, 128)).shape == (2, 3 * 16 * 32)
+    assert pixel_rows(torch.zeros(2, 3, 64, 128)).shape == (2, 3 * 16 * 32)
     small = normal(2, 1, 8, 8)
-    assert torch.equal(of.features(small), small.flatten(1))
+    assert torch.equal(pixel_rows(small), small.flatten(1))

@@ -9,25 +9,22 @@ from torch import nn
 from zerosum.core.ema import EMA
 from zerosum.core.game import Progress
 from zerosum.core.optim import build_optimizers
-from zerosum.core.prepare import prepare
 from zerosum.core.registry import recipe, system
-from zerosum.core.run import Actors
 from zerosum.core.runtime import Runtime
 from zerosum.doctor.event import Event
 from zerosum.doctor.treatment import Treatment
+from zerosum.training.prepare import prepare
 
 CRITICS = ("discriminator",)
 
 
-def actors(name: str = "dcgan/tiny") -> Actors:
+def treated(name: str = "dcgan/tiny", state=None) -> Treatment:
     module = "zerosum.bench.ward.patients.leaky" if name.startswith("leaky/") else None
-    runtime = Runtime.start("cpu")
-    _, found = prepare(recipe(name, module), runtime)
+    _, found = prepare(recipe(name, module), Runtime.start("cpu"))
     torch.manual_seed(0)
     game = system(found.system, module).game(found.model)
     game.progress = Progress(10, 100, 1_100)
-    rule = build_optimizers(found.optim, game.players())
-    return Actors(game, rule, EMA(game, 500), runtime)
+    return Treatment(game, EMA(game, 500), state or {})
 
 
 def event(failure, signal="") -> Event:
@@ -39,10 +36,9 @@ RATES = {"discriminator": 2e-4, "generator": 1e-9}
 
 def test_the_penalty_is_the_critics_squared_slope():
     """For a linear critic w x on points: gamma / 2 |w|^2 on real and on generated ones each."""
-    all_ = actors("toy/tiny")
-    all_.game.gamma = 0.0  # its own R1 and R2 aside
-    all_.game.discriminator = critic = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(0))
-    treatment = Treatment(all_, CRITICS, {"penalised": True})
+    treatment = treated("toy/tiny", {"penalised": True})
+    critic = nn.Sequential(nn.Linear(2, 1, bias=False), nn.Flatten(0))
+    treatment.game.discriminator = critic
     (turn,) = treatment.turns()
     assert turn.players == CRITICS
     value = turn.loss({"point": torch.randn(16, 2)})["penalty"]
@@ -61,44 +57,44 @@ def test_any_critic_can_be_penalised_and_is_left_as_it_was(name):
     runtime = Runtime.start("cpu")
     split, found = prepare(recipe(f"{name}/tiny"), runtime)
     game = system(name).game(found.model)
-    all_ = Actors(game, build_optimizers(found.optim, game.players()), EMA(game, 500), runtime)
-    treatment = Treatment(all_, CRITICS, {"penalised": True})
+    treatment = Treatment(game, EMA(game, 500), {"penalised": True})
+    optimizers = build_optimizers(found.optim, game.players())
     batches = feed(split.train, batch=16, seed=0)
-    log = play_step(game, batches, all_.optimizers, runtime, more=treatment.turns())
+    log = play_step(game, batches, optimizers, runtime, more=treatment.turns())
     batches.close()
     assert log["discriminator/penalty"] > 0 and not log["discriminator/skipped"]
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in game.modules())
 
 
 def test_images_are_augmented_for_critics_that_take_images():
-    all_ = actors()
-    treatment = Treatment(all_, CRITICS, {})
+    treatment = treated()
     assert treatment.prescribe(event("discriminator overfit"), RATES) == [
         "the critic sees shifted and blanked images"
     ]
     seen = []
-    all_.game.discriminator.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
-    all_.game.discriminator.train()
-    all_.game.discriminator(torch.ones(8, 1, 8, 8))
+    treatment.game.discriminator.register_forward_pre_hook(
+        lambda module, given: seen.append(given[0])
+    )
+    treatment.game.discriminator.train()
+    treatment.game.discriminator(torch.ones(8, 1, 8, 8))
     assert seen[0].min() < 0.5 and seen[0].shape == (8, 1, 8, 8)
-    flat = Treatment(actors("gan/tiny"), CRITICS, {})
+    flat = treated("gan/tiny")
     assert flat.prescribe(event("memorisation"), RATES) == ["R1 and R2 for the critic"]
 
 
 @pytest.mark.parametrize("how", ["prescribed", "resumed"])
 def test_an_augmentation_that_leaks_is_switched_off(how):
-    all_ = actors("leaky/tiny")
-    treatment = Treatment(all_, CRITICS, {"plain": how == "resumed"})
+    treatment = treated("leaky/tiny", {"plain": how == "resumed"})
     if how == "prescribed":
         done = treatment.prescribe(event("augmentation leak"), RATES)
         assert done == ["the game's own augmentation is off"]
     pictures = torch.randn(8, 1, 8, 8)
-    assert torch.equal(all_.game.augment(pictures), pictures)
+    assert torch.equal(treatment.game.augment(pictures), pictures)
     assert treatment.prescribe(event("augmentation leak"), RATES) == []  # it is off already
 
 
 def test_rates_are_bounded_and_multiply():
-    treatment = Treatment(actors(), CRITICS, {})
+    treatment = treated()
     assert treatment.prescribe(event("dead run", "stride/generator"), RATES) == [
         "learning rate of the generator x 2e+05"
     ]
@@ -109,32 +105,31 @@ def test_rates_are_bounded_and_multiply():
 
 
 def test_imbalance_gives_the_slow_player_the_other_ones_rate():
-    treatment = Treatment(actors(), CRITICS, {})
+    treatment = treated()
     treatment.prescribe(event("imbalance", "uneven"), RATES)
     assert 1e-9 * treatment.factor("generator") == pytest.approx(2e-4)
     assert treatment.factor("discriminator") == 1
 
 
 def test_oscillation_makes_averages_longer():
-    all_ = actors()
-    treatment = Treatment(all_, CRITICS, {})
+    treatment = treated()
     done = treatment.prescribe(event("oscillation"), RATES)
-    assert done == ["R1 and R2 for the critic", "averages with a half-life of 55 images"]
-    assert all_.ema.half_life == pytest.approx(0.05 * 1_100) and all_.ema.ramp == 0
+    assert done == ["R1 and R2 for the critic", "averages with a half-life of 55 examples"]
+    assert treatment.ema.half_life == pytest.approx(0.05 * 1_100) and treatment.ema.ramp == 0
 
 
 @pytest.mark.parametrize("failure", ["data problem", "condition ignored", "augmentation leak"])
 def test_what_no_setting_mends_is_left(failure):
-    treatment = Treatment(actors(), CRITICS, {})
+    treatment = treated()
     assert treatment.prescribe(event(failure), RATES) == [] and treatment.taken == 0
 
 
 def test_state_goes_through_json_and_back():
     import json
 
-    first = Treatment(actors(), CRITICS, {})
+    first = treated()
     for failure in ("vanishing gradient", "discriminator overfit", "mode collapse"):
         first.prescribe(event(failure), RATES)
-    again = Treatment(actors(), CRITICS, json.loads(json.dumps(first.state())))
+    again = treated(state=json.loads(json.dumps(first.state())))
     assert again.state() == first.state() and first.half_life
-    assert again.actors.ema.half_life == first.actors.ema.half_life
+    assert again.ema.half_life == first.ema.half_life

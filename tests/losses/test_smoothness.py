@@ -39,7 +39,10 @@ def test_path_length_of_a_linear_generator():
         mean += 0.25 * (lengths.mean().item() - mean)
         penalty = regulariser(lambda w: (w @ matrix.T).reshape(-1, 2, 3, 3), Z, noise=noise)
         assert penalty.item() == pytest.approx((lengths - mean).square().mean().item(), rel=1e-6)
+        regulariser.update()
         assert regulariser.mean.item() == pytest.approx(mean, rel=1e-6)
+    regulariser.update()  # without a new batch
+    assert regulariser.mean.item() == pytest.approx(mean, rel=1e-6)
 
 
 def test_path_length_averages_squares_over_layers():
@@ -48,6 +51,8 @@ def test_path_length_averages_squares_over_layers():
     regulariser = PathLength(decay=1.0)
     noise = torch.randn(5, 4, dtype=torch.float64, generator=RNG)
     regulariser(lambda w: (scale[:, None] * w).sum(1), w, noise=noise)
+    assert regulariser.mean.item() == 0, "a loss that is evaluated moves nothing"
+    regulariser.update()
     expected = (noise.square().sum(1) * (1 + 4 + 0) / 3).sqrt().mean().item()
     assert regulariser.mean.item() == pytest.approx(expected, rel=1e-6)
 
@@ -59,6 +64,7 @@ def test_path_length_does_not_depend_on_resolution():
         torch.manual_seed(0)
         w = torch.zeros(4000, 1)
         regulariser(lambda w, size=size: w[:, :, None, None].expand(-1, 1, size, size), w)
+        regulariser.update()
         expected = math.sqrt(2 / math.pi)  # of |y|, y standard normal
         spread = math.sqrt((1 - 2 / math.pi) / 4000)
         assert abs(regulariser.mean.item() - expected) < 4 * spread
@@ -71,6 +77,7 @@ def test_official_path_length():
     penalty = regulariser(lambda w: w, torch.zeros(2, 1), noise=lengths)
     expected = (1.6623539924621582 + 1.0743722915649414) / 2
     assert penalty.item() == pytest.approx(expected, rel=1e-6)
+    regulariser.update()
     assert regulariser.mean.item() == pytest.approx(0.011746678501367569, rel=1e-6)
 
 
@@ -118,6 +125,7 @@ def test_path_length_leaves_autocast_and_compiled_code():
 def test_path_length_state_is_saved():
     first, second = PathLength(), PathLength()
     first(lambda w: w, torch.zeros(2, 1), noise=torch.ones(2, 1))
+    first.update()
     second.load_state_dict(first.state_dict())
     assert second.mean.item() == first.mean.item() == pytest.approx(0.01)
 

@@ -12,8 +12,8 @@ import torch
 from torch.nn.functional import interpolate
 
 from zerosum.errors import UserError
-from zerosum.metrics.extractors import extractor
-from zerosum.metrics.extractors.huggingface import KINDS, HubExtractor
+from zerosum.modalities.images.extractors import extractor
+from zerosum.modalities.images.extractors.huggingface import KINDS, HubExtractor
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 

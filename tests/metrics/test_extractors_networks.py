@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from zerosum.errors import UserError
-from zerosum.metrics.extractors import extractor, inception, lite0
-from zerosum.metrics.extractors.base import verified
+from zerosum.modalities.images.extractors import extractor, inception, lite0
+from zerosum.modalities.images.extractors.base import verified
 
 
 @pytest.fixture(scope="module")

@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from zerosum.errors import UserError
-from zerosum.metrics.extractors import (
+from zerosum.metrics.judge import score_name
+from zerosum.modalities.images.extractors import (
     NAMES,
     FunctionExtractor,
     OnnxExtractor,
     extractor,
-    score_name,
 )
-from zerosum.metrics.extractors.base import LUMA, grey, resized, state_hash
-from zerosum.metrics.extractors.classifiers import SETS, facts, weights_file
+from zerosum.modalities.images.extractors.base import LUMA, grey, resized, state_hash
+from zerosum.modalities.images.extractors.classifiers import SETS, facts, weights_file
 
 SHIPPED = {"digits": 0.98, "mnist": 0.99, "fashion-mnist": 0.91, "cifar10": 0.75}
 
@@ -93,15 +93,14 @@ def test_shipped_classifiers_say_what_they_are(data):
 
 
 def held_out(data, count):
-    from zerosum.data.config import Images
-    from zerosum.data.source import finish
+    from zerosum.modalities.images import Images
 
     if data != "digits" and "ZEROSUM_DATA" not in os.environ:
         pytest.skip("ZEROSUM_DATA is not set")
     source = Images(path=data).open().heldout
     # Spread over the whole part, whose pictures may be sorted by class.
     step = max(1, len(source) // count)
-    return finish(source.fetch(range(0, len(source), step)))
+    return source.finished(range(0, len(source), step))
 
 
 @pytest.mark.parametrize("data", ["digits", "mnist", "fashion-mnist"])
@@ -130,7 +129,7 @@ def test_names_are_checked_with_the_nearest():
 
 
 def test_a_classifier_without_weights_says_how_to_make_them(monkeypatch, tmp_path):
-    monkeypatch.setattr("zerosum.metrics.extractors.classifiers.FOLDER", tmp_path)
+    monkeypatch.setattr("zerosum.modalities.images.extractors.classifiers.FOLDER", tmp_path)
     with pytest.raises(UserError, match=r"tools/train_feature_cnns.py digits"):
         extractor("cnn-digits")
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from zerosum import metrics
 from zerosum.errors import UserError
-from zerosum.metrics.score import student, wilson
+from zerosum.metrics.score import wilson
 
 GOOD = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
 PAIRED = {
@@ -87,11 +87,6 @@ def test_scores_read_well():
     assert str(score) == "0 [0, 0.25]"
     assert float(score) == -1e-9
     assert str(metrics.Score(value=1.5)) == "1.5"
-
-
-@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 30])
-def test_student(freedom):
-    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=0.02)
 
 
 @pytest.mark.parametrize("hits", [0, 1, 17, 40])

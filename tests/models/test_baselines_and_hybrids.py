@@ -7,12 +7,13 @@ import math
 import pytest
 import torch
 
-from zerosum.core.config import DataSpec
 from zerosum.core.registry import recipe, system
-from zerosum.core.run import seed_everything
-from zerosum.data.source import finish
+from zerosum.data.fields import Category, Numbers
+from zerosum.data.spec import DataSpec
+from zerosum.modalities.images import ImageField
+from zerosum.training.state import seed_everything
 
-SPEC = DataSpec({"image": (1, 8, 8), "label": ()}, 10)
+SPEC = DataSpec({"image": ImageField(shape=(1, 8, 8)), "label": Category(count=10)})
 
 
 def build(name, **changes):
@@ -22,7 +23,7 @@ def build(name, **changes):
 
 
 def digits(count=32):
-    return finish(recipe("vae/tiny").data.open().train.fetch(range(count)))["image"]
+    return recipe("vae/tiny").data.open().train.finished(range(count))["image"]
 
 
 def trained(game, loss, steps=60, lr=1e-2):
@@ -133,7 +134,7 @@ def test_flows_know_what_is_likely(name):
 
 def test_the_flow_of_points_has_their_exact_density():
     seed_everything(0)
-    config = recipe("realnvp/moons").model.matched(DataSpec({"point": (2,)}))
+    config = recipe("realnvp/moons").model.matched(DataSpec({"point": Numbers(shape=(2,))}))
     game = system("realnvp").game(config)
     points = torch.randn(6, 2)
     expected = torch.distributions.Normal(0.0, 1.0).log_prob(points).sum(1)

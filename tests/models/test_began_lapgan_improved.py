@@ -37,6 +37,8 @@ def test_the_balance_moves_towards_the_wanted_ratio_of_energies():
     assert game.real_energy.item() == 1
     energy = game.generator_loss({"image": real})["adversarial"]
     expected = max(0.0, 0.1 * (0.5 - energy.item()))
+    assert game.balance.item() == 0, "a loss that is evaluated moves nothing"
+    game.after_step(game.progress)
     assert game.balance.item() == pytest.approx(expected, abs=1e-6) and expected > 0
     convergence = 1 + abs(0.5 - energy.item())
     assert game.signals["convergence"].item() == pytest.approx(convergence, rel=1e-5)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from zerosum.core import registry
-from zerosum.core.check import check_game
 from zerosum.models.images.lapgan import LAPGAN, double
+from zerosum.pipelines.check import check_game
 
 IMAGES = torch.randn(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
 

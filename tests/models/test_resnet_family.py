@@ -10,12 +10,14 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from zerosum.core import registry
-from zerosum.core.config import DataSpec
 from zerosum.core.engine import play_step
 from zerosum.core.runtime import Runtime
+from zerosum.data.fields import Category
+from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
+from zerosum.modalities.images import ImageField
 
-SPEC = DataSpec({"image": (1, 8, 8), "label": ()}, classes=3)
+SPEC = DataSpec({"image": ImageField(shape=(1, 8, 8)), "label": Category(count=3)})
 
 
 def game(name: str, **changes):

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import zerosum
-from zerosum.core import export
-from zerosum.core.run import RunFolder, read_run
+from zerosum.pipelines import export
+from zerosum.training.run import RunFolder, read_run
 
-SHORT = {"train.images": 160, "evaluate.samples": 0}
+SHORT = {"train.examples": 160, "evaluate.samples": 0}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,6 +48,6 @@ def points(tmp_path_factory):
 def exported(labelled, tmp_path_factory):
     """The conditional GAN as a model folder."""
     folder = tmp_path_factory.mktemp("exported") / "model"
-    game, recipe, _ = read_run(labelled)
-    export.write(game, recipe, folder, RunFolder(labelled).scores)
+    saved = read_run(labelled)
+    export.write(saved.game, saved.recipe, saved.codec, folder, RunFolder(labelled).scores)
     return folder

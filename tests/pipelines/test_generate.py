@@ -22,7 +22,7 @@ def test_a_run_is_loaded_with_its_averaged_weights(digits):
     generator = zerosum.load(digits, device="cpu")
     assert isinstance(generator, Generator)
     assert not generator.game.training
-    assert generator.recipe.system == "dcgan" and generator.recipe.train.images == 160
+    assert generator.recipe.system == "dcgan" and generator.recipe.train.examples == 160
     (checkpoint,) = (digits / "checkpoints").iterdir()
     averaged, last = (load_file(checkpoint / f"{name}.safetensors") for name in ("ema", "game"))
     state = generator.game.state_dict()
@@ -63,10 +63,17 @@ def test_tensors_are_in_minus_one_to_one_and_the_pictures_are_made_of_them(digit
     assert np.abs(pixels / 127.5 - 1 - tensor[:, 0].numpy()).max() <= 1 / 255 + 1e-6
 
 
-def test_points_are_tensors_whatever_is_asked(points):
+def test_points_are_an_array(points):
     generator = zerosum.load(points)
-    assert torch.equal(generator.sample(4), generator.sample(4, decode=False))
+    assert np.array_equal(generator.sample(4), generator.sample(4, decode=False).numpy())
     assert generator.sample(4).shape == (4, 2)
+
+
+def test_sample_i_of_a_seed_is_the_same_whatever_is_asked_for(digits):
+    generator = zerosum.load(digits)
+    many = generator.sample(150, seed=3, decode=False)
+    for n in (1, 63, 64, 65, 149):
+        assert torch.equal(generator.sample(n, seed=3, decode=False), many[:n])
 
 
 def test_a_seed_repeats_and_another_differs(digits):
@@ -126,12 +133,12 @@ def test_each_label_goes_to_its_own_sample_beyond_one_batch(labelled):
 @pytest.mark.parametrize(
     ("label", "words"),
     [
-        (10, "no class 10: labels go from 0 to 9"),
+        (10, "no class 10: label goes from 0 to 9"),
         (-1, "no class -1"),
         ([0, 1], "2 values of 'label' for 3 samples: give 1 or 3"),
         ([], "0 values of 'label'"),
-        ("seven", "label='seven'"),
-        ([0, "one", 2], "give a number"),
+        ("seven", "no class 'seven'"),
+        ([0, "one", 2], "no class 'one'"),
         (1.5, r"label=\[1.5\]: labels are whole numbers"),
         ([True, False, True], "whole numbers"),
     ],
@@ -174,7 +181,7 @@ def test_a_condition_is_held_during_a_walk(labelled):
     walks = [generator.interpolate(2, 3, decode=False, label=label) for label in (1, 2)]
     assert not torch.equal(*walks)
     game = generator.game
-    codes = game.latent(2, torch.Generator().manual_seed(0))
+    codes = game.latent(64, torch.Generator().manual_seed(0))[:2]
     with torch.no_grad():
         ends = game.decode(codes, {"label": torch.tensor([1, 1])})["image"]
     torch.testing.assert_close(walks[0][[0, -1]], ends, rtol=0, atol=1e-6)

@@ -23,7 +23,7 @@ def train(one_thread):
     """Train a preset for a moment, so that there is a run to score: (preset, folder, changes)."""
 
     def brief(preset, folder, changes=None):
-        short = {"train.images": 256, "evaluate.samples": 0, **(changes or {})}
+        short = {"train.examples": 256, "evaluate.samples": 0, **(changes or {})}
         zerosum.train(zerosum.recipe(preset).override(short), out=folder, quiet=True)
         return folder
 

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
-from zerosum.metrics.extractors import NAMES, inception, lite0
-from zerosum.metrics.extractors.classifiers import SETS, facts
-from zerosum.metrics.extractors.suite import METRICS
+from zerosum.metrics.registry import GENERAL
+from zerosum.modalities.images.extractors import NAMES, inception, lite0
+from zerosum.modalities.images.extractors.classifiers import SETS, facts
+from zerosum.modalities.images.judge import METRICS as IMAGE_METRICS
+
+METRICS = {**GENERAL, **IMAGE_METRICS}
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "evaluate.md").read_text()
 

@@ -123,7 +123,7 @@ def test_a_stopped_run_says_how_far_it_came(run, tmp_path):
     copy = tmp_path / "stopped"
     shutil.copytree(run, copy)
     tree = json.loads((copy / "recipe.json").read_text())
-    tree["train"]["images"] = 1_280
+    tree["train"]["examples"] = 1_280
     (copy / "recipe.json").write_text(json.dumps(tree))
     assert "(50 % done)" in read(copy).summary["length"]
 

@@ -25,7 +25,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "run"
-    recipe = zerosum.recipe("gan/tiny").override({"train.images": 64, "evaluate.samples": 0})
+    recipe = zerosum.recipe("gan/tiny").override({"train.examples": 64, "evaluate.samples": 0})
     zerosum.train(recipe, out=out, device="cpu", quiet=True)
     return out
 
@@ -87,9 +87,9 @@ def test_a_study_is_never_overwritten(study, run):
 
 
 def test_points_cannot_be_shown(tmp_path):
-    recipe = zerosum.recipe("toy/tiny").override({"train.images": 256, "evaluate.samples": 0})
+    recipe = zerosum.recipe("toy/tiny").override({"train.examples": 256, "evaluate.samples": 0})
     zerosum.train(recipe, out=tmp_path / "points", device="cpu", quiet=True)
-    with pytest.raises(UserError, match="generates no images"):
+    with pytest.raises(UserError, match="no attention checks: give --checks 0"):
         make(tmp_path / "points", tmp_path / "study")
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zerosum.core.files import write_text
 from zerosum.errors import UserError
+from zerosum.files import write_text
 
 
 def marked(page: Path, mark: str) -> bool:

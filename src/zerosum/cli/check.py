@@ -17,8 +17,8 @@ def check(
     from importlib.util import find_spec
     from pathlib import Path
 
-    from zerosum.core.check import check_game
     from zerosum.core.registry import modules, system
+    from zerosum.pipelines.check import check_game
 
     file = Path(model if model.endswith(".py") else f"{model}.py")
     if model in modules():

@@ -30,7 +30,7 @@ def doctor(
 
     Example: zerosum doctor runs/clothes
     """
-    from zerosum.core.files import write_text
+    from zerosum.files import write_text
     from zerosum.pipelines.examine import examine
 
     opinion = examine(run, module=module, deep=deep)
@@ -63,7 +63,7 @@ def _verdict(opinion: Opinion) -> None:
     for row in opinion.events:
         if row["failure"] == "data problem" and opinion.data:
             continue
-        print(f"at {row['seen']:,} images  {Event(**row)}")
+        print(f"at {row['seen']:,} examples  {Event(**row)}")
     if opinion.eigenvalues is not None:
         shown = ", ".join(f"{v.real:.3g} {v.imag:+.3g}i" for v in opinion.eigenvalues.tolist())
         growing = any(v.real > 1e-6 for v in opinion.eigenvalues.tolist())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerosum.cli.progress import Progress
+from zerosum.progress import ProgressBar
 
 if TYPE_CHECKING:
     from zerosum.metrics.record import ScoreRecord
@@ -31,12 +31,14 @@ def evaluate(
         str | None, typer.Option(help="Generated images, to be scored against --real.")
     ] = None,
     metrics: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Of fd, kd, prdc, is, mind, sliced-wasserstein, vendi, fd-infinity, "
-            "birthday-support, authenticity, ct, fld, cas; for images also ms-ssim, spectrum."
+            "birthday-support, authenticity, ct, fld, cas, and those of the kind of data "
+            "(images: ms-ssim, "
+            "spectrum; tables: shapes, tstr, ...).  [default: by the kind of data]"
         ),
-    ] = "fd,kd,prdc",
+    ] = None,
     features: Annotated[
         str | None,
         typer.Option(
@@ -51,6 +53,10 @@ def evaluate(
     size: Annotated[
         str | None, typer.Option(help="With --real: bring images to 64 or 64x128 pixels.")
     ] = None,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="Score honest methods that are no GAN beside it."),
+    ] = False,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write all score records to this file too.")
     ] = None,
@@ -65,7 +71,6 @@ def evaluate(
     Example: zerosum evaluate runs/demo --metrics fd,kd,prdc --samples 2000
     """
     from zerosum.errors import UserError
-    from zerosum.metrics.extractors.suite import parse_metrics
     from zerosum.pipelines.evaluate import Evaluator
 
     if runs and (real or fake):
@@ -74,9 +79,9 @@ def evaluate(
         raise UserError("nothing to score: name the folder of a run, or give --real and --fake")
     if size is not None and runs:
         raise UserError("--size is for --real and --fake: runs have the size they learned at")
-    progress = Progress(quiet)
+    progress = ProgressBar(quiet)
     evaluator = Evaluator(
-        parse_metrics(metrics),
+        [] if metrics is None else metrics.split(","),
         features=features,
         samples=samples,
         seed=seed,
@@ -86,6 +91,7 @@ def evaluate(
     try:
         if runs:
             found = [evaluator.run(run, module) for run in runs]
+            found += evaluator.baselines(runs[0], module) if baselines else []
         else:
             assert real is not None and fake is not None
             found = [evaluator.folders(real, fake, _size(size))]
@@ -179,7 +185,7 @@ def _notes(found: Sequence[Evaluation]) -> list[str]:
 def _write(found: Sequence[Evaluation], path: Path) -> None:
     from json import dumps
 
-    from zerosum.core.files import write_text
+    from zerosum.files import write_text
 
     tree = {
         "evaluations": [

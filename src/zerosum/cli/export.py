@@ -22,20 +22,21 @@ def export(
 
     Example: zerosum export runs/demo --to model --onnx
     """
-    from zerosum.core import export as exporting
-    from zerosum.core.run import RunFolder, read_run
+    from zerosum.pipelines import export as exporting
+    from zerosum.training.run import RunFolder, read_run
 
-    game, recipe, _ = read_run(run, module)
+    saved = read_run(run, module)
+    game = saved.game
     if onnx:
         # Before anything is written, so that the same command works once the cause is mended.
-        from zerosum.core.onnx import tools
+        from zerosum.pipelines.onnx import tools
 
         tools(game)
-    files = exporting.write(game, recipe, to, RunFolder(run).scores)
+    files = exporting.write(game, saved.recipe, saved.codec, to, RunFolder(run).scores)
     for file in files:
         print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")
     if onnx:
-        from zerosum.core.onnx import write
+        from zerosum.pipelines.onnx import write
 
         path = to / "generator.onnx"
         worst = write(game, path)

@@ -50,8 +50,8 @@ def families(
     from zerosum.bench.families.run import Trial, chosen, run
     from zerosum.bench.families.table import note, table
     from zerosum.bench.pool import cores
-    from zerosum.core.files import write_text
     from zerosum.errors import UserError
+    from zerosum.files import write_text
 
     judge = protocol(data)
     names = chosen([name.strip() for name in systems.split(",")] if systems else [], data)

@@ -1,30 +1,47 @@
-"""`zerosum generate`: samples of a trained model, as pictures or arrays."""
+"""`zerosum generate`: samples of a trained model, as the files of their kind."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
 
 
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder of a run or of an exported model.")],
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many samples.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    condition: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--condition",
+            help="NAME=VALUE, such as label=3, or label=0,1,2 or names, repeated in order.",
+        ),
+    ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Classes by number or name, such as 3 or 0,1,2, repeated in order."),
+        typer.Option(help="Short for --condition label=...: classes by number or name."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="For tables: COLUMN=VALUE, or COLUMN>3; all must hold."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="A setting of sampling, such as temperature=0.7."),
+    ] = None,
+    truncation: Annotated[
+        float | None, typer.Option(help="Short for --option truncation=...")
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(help="For models that map: what to map.  [default: held-out examples]"),
     ] = None,
     out: Annotated[
-        Path,
-        typer.Option(help="DIR for single pictures, FILE.png for a sheet, FILE.npz for arrays."),
-    ] = Path("samples.png"),
+        Path | None,
+        typer.Option(help="DIR or FILE; what the suffix may be depends on the kind of data."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     module: Annotated[
         str | None, typer.Option(help="Module or .py file of a model of your own.")
@@ -34,62 +51,51 @@ def generate(
 
     Example: zerosum generate runs/demo -n 100 --seed 1 --out digits.png
     """
-    from zerosum.errors import UserError
     from zerosum.pipelines.generate import Generator
 
-    if out.suffix not in ("", ".png", ".npz"):
-        raise UserError(f"{out} is of no known kind: name a folder, a .png or a .npz file")
     generator = Generator.load(run, device=device, module=module)
-    condition = {} if labels is None else {"label": _labels(labels, n, generator.class_names)}
-    samples = generator.draw(n, seed=seed, **condition)
-    _write(samples, out)
-    print(f"{n} samples written to {out}")
+    path = out or Path(f"samples{generator.codec.suffixes[0]}")
+    generator.codec.check(path)
+    settings = _pairs(option or [], "--option")
+    if truncation is not None:
+        settings["truncation"] = truncation
+    given = _pairs(condition or [], "--condition")
+    if labels is not None:
+        given["label"] = labels
+    if where:
+        samples = generator.draw_where(n, where, seed=seed, options=settings)
+    else:
+        values = {name: _cycled(name, text, n) for name, text in given.items()}
+        objects = None if inputs is None else generator.read_inputs(inputs, n)
+        samples = generator.draw(n, seed=seed, options=settings, inputs=objects, **values)
+    drawn = len(next(iter(samples.values())))
+    written = generator.codec.write(samples, path)
+    of = "" if written == drawn else f" of {drawn:,}"
+    print(f"{written:,}{of} {generator.modality.noun} written to {path}")
 
 
-def _labels(text: str, n: int, names: list[str]) -> list[int]:
-    """n labels of a text such as `0,1,2` or `trouser,bag`, repeated in order."""
-    from zerosum.errors import UserError, nearest
-
-    values: list[int] = []
-    for word in (word.strip() for word in text.split(",")):
-        if word.lstrip("-").isdecimal():
-            values.append(int(word))
-        elif word in names:
-            values.append(names.index(word))
-        else:
-            hint = nearest(word, names) if names else "write class numbers such as 3 or 0,1,2"
-            raise UserError(f"--labels {text}: there is no class '{word}': {hint}")
-    return [values[i % len(values)] for i in range(n)]
-
-
-def _write(samples: Mapping[str, Tensor], out: Path) -> None:
-    """Write samples as a folder of pictures, a sheet or arrays."""
-    import numpy as np
-
-    from zerosum.codecs.image import to_array, to_pictures
-    from zerosum.core.files import atomic
-    from zerosum.core.sheets import draw_sheet
+def _pairs(words: list[str], option: str) -> dict[str, Any]:
+    """NAME=VALUE words as a mapping."""
     from zerosum.errors import UserError
 
-    labels: dict[str, Any] = {"labels": samples["label"].numpy()} if "label" in samples else {}
-    if out.suffix == ".npz":
-        if "image" in samples:
-            arrays = {"images": to_array(samples["image"])}
-        else:
-            arrays = {"samples": next(iter(samples.values())).float().numpy()}
-        with atomic(out) as partial:
-            np.savez_compressed(partial, **arrays, **labels)
-    elif out.suffix == ".png":
-        columns = min(len(next(iter(samples.values()))), 10)
-        draw_sheet(out, samples, {}, {}, columns=columns)
-    else:
-        if "image" not in samples:
-            raise UserError("these samples are no images: write them to a .npz or .png file")
-        pictures = to_pictures(samples["image"])
-        if out.exists() and any(out.iterdir()):
-            raise UserError(f"{out} is not empty: name another folder with --out")
-        digits = len(str(len(pictures) - 1))
-        for i, picture in enumerate(pictures):
-            label = f"_class{int(labels['labels'][i])}" if labels else ""
-            with atomic(out / f"{i:0{digits}d}{label}.png") as partial:
-                picture.save(partial)
+    found: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise UserError(f"{option} {word}: write NAME=VALUE, such as label=3")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _cycled(name: str, text: str, n: int) -> list[int] | list[float] | list[str]:
+    """n values of a text such as `0,1,2` or `trouser,bag`, repeated in order."""
+    words = [word.strip() for word in text.split(",")]
+    cycled = [words[i % len(words)] for i in range(n)]
+    try:
+        return [int(word) for word in cycled]
+    except ValueError:
+        pass
+    try:
+        return [float(word) for word in cycled]
+    except ValueError:
+        return cycled

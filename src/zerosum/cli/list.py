@@ -22,13 +22,13 @@ def list_systems(
         found = system(name)
         presets = {
             preset: {
-                "data": _data(recipe.data),
-                "images": recipe.train.images,
+                "data": recipe.data.title,
+                "examples": recipe.train.examples,
                 "source": recipe.source,
             }
             for preset, recipe in found.presets.items()
         }
-        needs = list(found.game.conditions)
+        needs = list(found.game.Config.needs)
         rows.append({"name": name, "summary": found.summary, "needs": needs, "presets": presets})
     if as_json:
         print(json.dumps(rows, indent=2))
@@ -43,16 +43,8 @@ def list_systems(
         presets = ", ".join(_preset(name, p["data"]) for name, p in row["presets"].items())
         table.add_row(row["name"], row["summary"], ", ".join(row["needs"]) or "-", presets)
     Console().print(table)
-    print("\nTrain one with  zerosum train SYSTEM/PRESET,  or your own photos with --data FOLDER.")
+    print("\nTrain one with  zerosum train SYSTEM/PRESET,  or on your own data with --data PATH.")
 
 
 def _preset(name: str, data: str) -> str:
     return name if name == data else f"{name} ({data})"
-
-
-def _data(data: object) -> str:
-    from zerosum.data.config import Images, Toy
-
-    if isinstance(data, Images):
-        return data.path
-    return data.name if isinstance(data, Toy) else ""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerosum.cli.progress import Progress
 from zerosum.cli.tables import show
+from zerosum.progress import ProgressBar
 
 if TYPE_CHECKING:
     from zerosum.bench.modes.report import Report
@@ -53,7 +53,7 @@ def modes(
     from zerosum.bench.modes.report import mark, shown
     from zerosum.bench.modes.settings import setting
     from zerosum.bench.pages import between_marks, demand
-    from zerosum.core.files import write_text
+    from zerosum.files import write_text
 
     names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
     for name in names:  # all refusals before the first training
@@ -63,7 +63,7 @@ def modes(
     if models is not None:
         methods(models)
     reports = []
-    progress = Progress(quiet)
+    progress = ProgressBar(quiet)
     try:
         for name in names:
             report = run(

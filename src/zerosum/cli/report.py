@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.progress import Progress
+from zerosum.progress import ProgressBar
 
 
 def report(
@@ -30,7 +30,7 @@ def report(
     """
     from zerosum.pipelines.report import report as write
 
-    progress = Progress(quiet)
+    progress = ProgressBar(quiet)
     try:
         page, picture = write(
             run, samples=samples, seed=seed, device=device, module=module, on_progress=progress

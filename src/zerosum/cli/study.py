@@ -100,7 +100,7 @@ def show(
     """
     from json import dumps
 
-    from zerosum.core.files import write_text
+    from zerosum.files import write_text
     from zerosum.pipelines.study import score
 
     found = score(study)

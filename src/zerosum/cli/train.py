@@ -12,12 +12,9 @@ import typer
 
 if TYPE_CHECKING:
     from zerosum.core.recipe import Recipe
-    from zerosum.core.trainer import Trainer
+    from zerosum.training.trainer import Trainer
 
 DEFAULT = "rpgan/digits"
-FOR_PHOTOS = "rpgan/photos"
-LOOK = 200
-"""Images looked at to choose a size when no model is named."""
 
 
 def train(
@@ -31,7 +28,9 @@ def train(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="Folder, archive or named set of images to learn from."),
+        typer.Option(
+            help="Folder, archive, file or named set to learn from, read as the system reads data."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.  [default: runs/SYSTEM-PRESET]")
@@ -41,7 +40,7 @@ def train(
         bool, typer.Option("--dry-run", help="Show what would be done and do nothing.")
     ] = False,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out unreadable images.")
+        bool, typer.Option("--skip-bad", help="Leave out unreadable examples.")
     ] = False,
     module: Annotated[
         str | None, typer.Option(help="Module or .py file of a model of your own.")
@@ -61,9 +60,9 @@ def train(
         _explain(recipe, folder, device, module)
         return
 
-    from zerosum.core.interrupts import Stopped
-    from zerosum.core.recorder import Logger, TensorBoard
-    from zerosum.core.trainer import Trainer
+    from zerosum.training.interrupts import Stopped
+    from zerosum.training.recorder import Logger, TensorBoard
+    from zerosum.training.trainer import Trainer
 
     loggers: list[Logger] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     trainer = Trainer(recipe, folder, device=device, loggers=loggers, quiet=quiet, module=module)
@@ -74,16 +73,15 @@ def train(
     except KeyboardInterrupt:  # the second one, while the first waits for its step
         _leave(trainer, signal.SIGINT, "stopped at once; to go on from what was saved before")
     if trainer.first:
-        _report(folder, module)
+        _report(folder, type(recipe.data).codec.suffixes[0], module)
 
 
 def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | None) -> Recipe:
     """The recipe that the words and options of a command line ask for."""
     from zerosum.core.overrides import parse
     from zerosum.core.registry import recipe as find
-    from zerosum.data.config import Images
-    from zerosum.data.inspect import inspect
     from zerosum.errors import UserError
+    from zerosum.pipelines.reading import kind_of
 
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
@@ -93,66 +91,74 @@ def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | No
         recipe = find(names[0], module)
     elif module is not None:
         recipe = find(Path(module).stem, module)
+    elif data is not None:
+        kind = kind_of(data)
+        recipe = find(kind.default)
+        wanted = kind.settings(data) if "data.size" not in changes else {}
+        changes = {**wanted, **changes}
     else:
-        recipe = find(FOR_PHOTOS if data else DEFAULT)
+        recipe = find(DEFAULT)
     if data is not None:
-        recipe = recipe.with_images(data)
-        if not names and "data.size" not in changes:
-            changes["data.size"] = inspect(data, limit=LOOK).size
+        recipe = recipe.with_data(data)
+    if skip_bad and "skip_bad" not in type(recipe.data).model_fields:
+        raise UserError(f"--skip-bad means nothing for data of the kind '{recipe.data.kind}'")
     if skip_bad:
-        if not isinstance(recipe.data, Images):
-            raise UserError("--skip-bad is for images: these data are points")
         changes["data.skip_bad"] = True
     return recipe.override(changes)
 
 
 def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> None:
     """Print the resolved recipe, parameter counts, memory and files of a run."""
-    from zerosum.core.prepare import needs, prepare
-    from zerosum.core.run import RunFolder
     from zerosum.core.runtime import Runtime
+    from zerosum.training.prepare import needs, prepare
+    from zerosum.training.run import RunFolder
 
     train = recipe.train
     runtime = Runtime.start(device, train.precision, train.batch_per_device)
     split, resolved = prepare(recipe, runtime)
     RunFolder(folder).check(resolved)
     need = needs(resolved, split, runtime, module)
-    steps = -(-train.images // train.batch)
+    steps = -(-train.examples // train.batch)
     print(resolved.to_json())
     for player, count in need.parameters.items():
         print(f"{player:<16}{count:>14,} parameters")
     print(f"{'memory':<16}{_mib(need.total):>14} at least, of which")
     print(f"{'  weights':<16}{_mib(need.weights):>14} with gradients, optimizer and average")
     print(f"{'  activations':<16}{_mib(need.activations):>14} of one micro-batch")
-    print(f"{'  data':<16}{_mib(need.images):>14}")
-    print(f"{'steps':<16}{steps:>14,} of {train.batch} images on {runtime.device}")
+    print(f"{'  data':<16}{_mib(need.data):>14}")
+    print(f"{'steps':<16}{steps:>14,} of {train.batch} examples on {runtime.device}")
     print(f"\nwould write to {folder}: recipe.json, log.jsonl, scores.jsonl,")
-    print(f"  {-(-train.images // train.sheet_every) + 1} sheets in samples/,")
-    print(f"  checkpoints/ every {train.checkpoint_every:,} images, the newest {train.keep} kept,")
+    print(f"  {-(-train.examples // train.sheet_every) + 1} sheets in samples/,")
+    print(
+        f"  checkpoints/ every {train.checkpoint_every:,} examples, the newest {train.keep} kept,"
+    )
     print("  and at the end samples.png, curves.png, progress.gif")
 
 
-def _report(folder: Path, module: str | None) -> None:
+def _report(folder: Path, suffix: str, module: str | None) -> None:
     """Say what the run left and what to type next."""
-    from zerosum.core.checkpoint import checkpoints
-    from zerosum.core.run import RunFolder
-    from zerosum.core.sheets import read_lines
     from zerosum.pipelines.report import report as write_report
+    from zerosum.records import read_lines
+    from zerosum.training.checkpoint import checkpoints
+    from zerosum.training.run import RunFolder
 
     run = RunFolder(folder)
     scored = read_lines(run.scores)
     if scored:
         last = scored[-1]
         for name, value in last["scores"].items():
-            reference = last["reference"][name]
-            print(f"{name:<18}{value:>9.3f}   ({last['reference_note']}: {reference:.3f})")
+            reference = last["reference"].get(name)
+            known = (
+                f"   ({last['reference_note']}: {reference:.3f})" if reference is not None else ""
+            )
+            print(f"{name:<18}{value:>9.3f}{known}")
     here, own = shlex.quote(str(folder)), f" --module {shlex.quote(module)}" if module else ""
     print(
         f"pictures   {folder / 'samples.png'}, {folder / 'curves.png'}, {folder / 'progress.gif'}"
     )
     print(f"report     {write_report(folder, samples=0, module=module)[0]}")
     print(f"weights    {checkpoints(run.checkpoints)[-1] / 'ema.safetensors'}")
-    print(f"next       zerosum generate {here} -n 64 --seed 0 --out samples.png{own}")
+    print(f"next       zerosum generate {here} -n 64 --seed 0 --out samples{suffix}{own}")
     print(f"           zerosum export {here} --to model{own}")
 
 

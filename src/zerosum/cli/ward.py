@@ -46,8 +46,8 @@ def ward(
     from zerosum.bench.pool import cores
     from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
-    from zerosum.core.files import write_text
     from zerosum.errors import UserError
+    from zerosum.files import write_text
 
     chosen = cases([name.strip() for name in names.split(",")] if names else [])
     if act:  # treated runs are compared with their healthy twins

@@ -1,4 +1,4 @@
-"""Exponential moving average of a generator's weights, with a half-life in images.
+"""Exponential moving average of a generator's weights, with a half-life in examples.
 
 Sampling from averaged weights removes most of the oscillation of the last iterate (Yazıcı et
 al. 2019); the half-life in images and its ramp-up follow Karras et al. 2020.
@@ -20,8 +20,8 @@ class EMA:
 
     Args:
         game: The game to follow.
-        half_life: Images after which a weight counts half.
-        ramp: The half-life is at most this share of the images seen, so that the average
+        half_life: Examples after which a weight counts half.
+        ramp: The half-life is at most this share of the examples seen, so that the average
             forgets the start quickly; 0 for none.
     """
 
@@ -31,10 +31,10 @@ class EMA:
         self.shadow = {name: p.detach().clone() for name, p in self._live.items()}
 
     @torch.no_grad()
-    def update(self, images: int, seen: int) -> None:
-        """Move the averages after a step of `images` images, `seen` in all."""
+    def update(self, examples: int, seen: int) -> None:
+        """Move the averages after a step of so many examples, `seen` in all."""
         half_life = min(self.half_life, seen * self.ramp) if self.ramp else self.half_life
-        decay = 0.5 ** (images / half_life) if half_life > 0 else 0.0
+        decay = 0.5 ** (examples / half_life) if half_life > 0 else 0.0
         averages, live = list(self.shadow.values()), [p.detach() for p in self._live.values()]
         torch._foreach_lerp_(averages, live, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
@@ -47,7 +47,7 @@ class EMA:
         finally:
             self._swap()
 
-    def settle(self) -> None:
+    def keep(self) -> None:
         """Give the game the averaged weights for good."""
         self._swap()
 

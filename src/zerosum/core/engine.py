@@ -5,7 +5,7 @@ The engine knows no GAN. Whoever writes an own loop calls `play_step` and nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.game import Batch, Game, Turn
+from zerosum.core.game import Game, Turn
 from zerosum.core.runtime import Runtime
+from zerosum.data.fields import Batch, size_of
 from zerosum.errors import UserError
 
 Order = Literal["alternating", "simultaneous", "extragradient"]
@@ -30,7 +31,7 @@ def play_step(
     order: Order = "alternating",
     more: Sequence[Turn] = (),
 ) -> dict[str, Tensor]:
-    """Play each turn of one step.
+    """Play each turn of one step, and what the game moves after it.
 
     The turns of a step share one batch; each repeat of a turn draws a new one, and a turn with
     `fresh=True` draws its own. Advancing `game.progress` is the caller's.
@@ -75,6 +76,8 @@ def play_step(
             table.make(move)
     for parameter in table.parameters():
         parameter.requires_grad_(True)
+    with torch.no_grad():
+        game.after_step(game.progress)
     runtime.synchronise_buffers(game)
     return log
 
@@ -85,6 +88,7 @@ class _Move:
 
     players: Mapping[str, list[nn.Parameter]]
     gradients: Mapping[nn.Parameter, Tensor]
+    then: Callable[[], None] | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,9 @@ class _Table:
 
         title = "+".join(turn.players)
         log: dict[str, Tensor] = {}
-        count = _size(batch)
+        count = size_of(batch)
         for part in runtime.split(batch):
-            share = _size(part) / count
+            share = size_of(part) / count
             with runtime.autocast():
                 terms = turn.loss(part)
             total = share * sum(terms.values(), start=torch.zeros((), device=runtime.device))
@@ -157,7 +161,7 @@ class _Table:
         finite = bool(torch.isfinite(norm))
         log[f"{title}/grad_norm"] = norm
         log[f"{title}/skipped"] = torch.zeros_like(norm) if finite else torch.ones_like(norm)
-        return log, _Move(moving, gradients) if finite else None
+        return log, _Move(moving, gradients, turn.then) if finite else None
 
     def make(self, move: _Move) -> None:
         """Move the players of a move by its gradients."""
@@ -167,10 +171,9 @@ class _Table:
             if name in self.clip:
                 torch.nn.utils.clip_grad_norm_(parameters, self.clip[name])
             self.optimizers[name].step()
-
-
-def _size(batch: Batch) -> int:
-    return len(next(iter(batch.values())))
+        if move.then is not None:
+            with torch.no_grad():
+                move.then()
 
 
 def _parameters(modules: Iterator[nn.Module] | list[nn.Module]) -> list[nn.Parameter]:

@@ -15,31 +15,31 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import GameConfig
+from zerosum.config import Part
+from zerosum.data.fields import Batch, Field, size_of
+from zerosum.data.spec import GameConfig
 
-Batch = Mapping[str, Tensor]
-"""Named tensors whose first dimension is the batch."""
 Terms = dict[str, Tensor]
 """Named scalars of a loss, already weighted; the engine minimises their sum."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The clock of a run. It counts images, so batch size and devices change no schedule.
+    """The clock of a run. It counts examples, so batch size and devices change no schedule.
 
     Attributes:
         step: Steps done.
-        seen: Images done (steps times batch).
-        total: Images of the whole run, 0 where there is no end.
+        seen: Examples done (steps times batch).
+        total: Examples of the whole run, 0 where there is no end.
     """
 
     step: int = 0
     seen: int = 0
     total: int = 0
 
-    def after(self, images: int) -> Progress:
-        """The clock one step of so many images later."""
-        return Progress(self.step + 1, self.seen + images, self.total)
+    def after(self, examples: int) -> Progress:
+        """The clock one step of so many examples later."""
+        return Progress(self.step + 1, self.seen + examples, self.total)
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Turn:
         every: Play in each `every`-th step only (lazy regularisation).
         repeat: Play so often in a row, each time on a new batch.
         fresh: Draw an own batch instead of the one that the step's turns share.
+        then: Called after each move, without gradients: clipping, projections.
     """
 
     player: str | tuple[str, ...]
@@ -59,6 +60,7 @@ class Turn:
     every: int = 1
     repeat: int = 1
     fresh: bool = False
+    then: Callable[[], None] | None = None
 
     @property
     def players(self) -> tuple[str, ...]:
@@ -75,23 +77,28 @@ class Lines:
     dashed: frozenset[str] = field(default_factory=frozenset)
 
 
+class SampleOptions(Part):
+    """Settings of sampling, such as truncation. A game that has some nests its own subclass."""
+
+
 class Game(nn.Module, ABC):
     """A complete system: networks, losses, turns and sampling.
 
     Attributes:
         config: What it was built from.
         progress: The clock, set by whoever runs the game; losses and turns may read it.
+        options: Settings of sampling; `zerosum.core.draw` sets them for a while.
         signals: The last tensors given to `report`.
-        conditions: Names of the conditions that `sample` accepts, such as `("label",)`.
     """
 
     Config: ClassVar[type[GameConfig]] = GameConfig
-    conditions: ClassVar[tuple[str, ...]] = ()
+    Options: ClassVar[type[SampleOptions]] = SampleOptions
 
     def __init__(self, config: GameConfig) -> None:
         super().__init__()
         self.config = config
         self.progress = Progress()
+        self.options: SampleOptions = self.Options()
         self.signals: dict[str, Tensor] = {}
 
     @abstractmethod
@@ -111,15 +118,54 @@ class Game(nn.Module, ABC):
         Args:
             n: How many.
             rng: Source of all randomness; the global one when None.
-            **condition: Tensors (n, ...) named in `conditions`; drawn from `rng` when absent.
+            **condition: Tensors (n, ...) named in `inputs`, all of them, and in `conditions`,
+                which are drawn from `rng` when absent.
 
         Returns:
-            Fields as in the data, images in [-1, 1], and the conditions used.
+            Fields as in the data, finished, and the inputs and conditions used.
         """
+
+    def inputs(self) -> Mapping[str, Field]:
+        """What `sample` must be given and never draws, such as the picture to translate."""
+        return {}
+
+    def answered(self, batch: Batch, rng: torch.Generator | None = None) -> dict[str, Tensor]:
+        """As many samples as a batch has examples, answering its inputs in games that map."""
+        given: dict[str, Tensor] = {name: batch[name] for name in self.inputs()}
+        return self.sample(size_of(batch), rng=rng, **given)
+
+    def conditions(self) -> Mapping[str, Field]:
+        """What `sample` may be given and draws where it is absent, such as a label or a code."""
+        return {}
+
+    def critics(self) -> Mapping[str, Callable[[Batch], Tensor]]:
+        """Who judges: by player, a function from finished examples to logits.
+
+        A batch holds real examples or what `sample` returned. Logits have the batch first, or a
+        part of it for critics that see several examples at once; higher means more real. A
+        critic that gives several maps of logits joins them. Empty where nobody judges.
+        """
+        return {}
+
+    def after_step(self, progress: Progress) -> None:
+        """Move what moves once a step: clipped weights, running means, strengths.
+
+        Called after the last turn of a step, without gradients. Nothing of the kind belongs into
+        a loss, which may be evaluated more often than a step is made.
+
+        Args:
+            progress: The clock of the step that was just played.
+        """
+        return
 
     def generators(self) -> list[nn.Module]:
         """The modules that `sample` runs: what averaging follows and an export holds."""
         return self.players()["generator"]
+
+    def offers(self) -> tuple[Batch, Tensor] | None:
+        """Samples (N, ...) of the last step and their scores (N,), higher is better, for a source
+        that lets examples be replaced by better ones; None when there are none."""
+        return None
 
     def lines(self) -> dict[str, Lines]:
         """Curves for the sample sheet, by title. None by default."""
@@ -166,6 +212,6 @@ class LatentGame(Game):
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
         z = self.latent(n, rng)
-        if set(self.conditions) - set(condition):
+        if set(self.conditions()) - set(condition):
             condition = {**self.prior(n, rng), **condition}
         return self.decode(z, condition)

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from zerosum.core.config import Part
+from zerosum.config import Part
 from zerosum.core.game import Progress
 from zerosum.core.optimistic import OptimisticAdam
 from zerosum.core.schedule import Number, at

@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from zerosum.errors import UserError, nearest
 
-if TYPE_CHECKING:
-    from zerosum.core.recipe import Recipe
+Typed = TypeVar("Typed", bound=BaseModel)
 
 
 def parse(text: str) -> tuple[str, str]:
@@ -27,11 +26,14 @@ def parse(text: str) -> tuple[str, str]:
     return path.strip(), value.strip()
 
 
-def overridden(recipe: Recipe, path: str, value: Any) -> Recipe:
-    """The recipe with one value replaced. See `Recipe.override`."""
-    names = path.split(".")
-    part = _replace(recipe, names, value, path)
-    assert isinstance(part, type(recipe))
+def overridden_part(whole: Typed, path: str, value: Any) -> Typed:
+    """A typed part, such as a recipe, with the value at a dotted path replaced.
+
+    Raises:
+        UserError: The path does not exist (with the nearest ones), or the value is ill-typed.
+    """
+    part = _replace(whole, path.split("."), value, path)
+    assert isinstance(part, type(whole))
     return part
 
 
@@ -82,6 +84,8 @@ def _set(node: BaseModel, name: str, candidates: list[Any], value: Any, path: st
 
 def _no_group(path: str, value: Any, part: BaseModel | dict[str, Any]) -> UserError:
     known = list(part) if isinstance(part, dict) else list(type(part).model_fields)
+    if not isinstance(part, dict):  # a part's own settings say more than those of its base
+        known.sort(key=lambda name: name not in type(part).__annotations__)
     listed = ", ".join(f"{path}.{name}" for name in known[:4])
     return UserError(f"{path}={_shown(value)}: '{path}' is a group of settings: {listed}, ...")
 

@@ -7,48 +7,65 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
-from zerosum.core.config import DataSpec, GameConfig, Part
+from zerosum.config import Part
 from zerosum.core.engine import Order
 from zerosum.core.optim import Optim
-from zerosum.core.overrides import overridden, read_error
-from zerosum.data.config import DataConfig, Images
+from zerosum.core.overrides import overridden_part, read_error
+from zerosum.data.config import DataConfig
+from zerosum.data.registry import config_class
+from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 
 Fact = str | int | list[str]
+
+
+def _read_data(value: Any) -> Any:
+    """Data of any kind: which config reads them is said by `kind`."""
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return config_class(str(value.get("kind"))).model_validate(value)
+    except UserError as error:
+        raise ValueError(str(error)) from error
+
+
+AnyData = Annotated[SerializeAsAny[DataConfig], BeforeValidator(_read_data)]
+"""The config of any modality."""
 
 
 class Averaging(Part):
     """Exponential moving average of the generator's weights."""
 
     half_life: float = Field(default=5_000, ge=0)
-    """Images after which a weight counts half; 0 samples from the last weights."""
+    """Examples after which a weight counts half; 0 samples from the last weights."""
     ramp: float = Field(default=0.05, ge=0, le=1)
-    """The half-life is at most this share of the images seen; 0 for no ramp-up."""
+    """The half-life is at most this share of the examples seen; 0 for no ramp-up."""
 
 
 class Train(Part):
-    """Length, batch, pace of records, and precision of a training. Intervals count images."""
+    """Length, batch, pace of records, and precision of a training. Intervals count
+    examples: images, rows, sentences, clips are all examples."""
 
-    images: int = Field(default=1_000_000, gt=0)
+    examples: int = Field(default=1_000_000, gt=0)
     """Length of the run."""
     batch: int = Field(default=64, gt=0)
-    """Images per step, over all devices."""
+    """Examples per step, over all devices."""
     batch_per_device: int | None = Field(default=None, gt=0)
-    """Images per micro-batch; None takes a device's share at once."""
+    """Examples per micro-batch; None takes a device's share at once."""
     seed: int = Field(default=0, ge=0)
     """Seed of weights, noise and data order."""
     checkpoint_every: int = Field(default=100_000, gt=0)
-    """Images between two checkpoints."""
+    """Examples between two checkpoints."""
     keep: int = Field(default=2, ge=1)
     """Newest checkpoints to keep."""
     sheet_every: int = Field(default=50_000, gt=0)
-    """Images between two sample sheets."""
+    """Examples between two sample sheets."""
     log_every: int = Field(default=5_000, gt=0)
-    """Images between two lines of the log."""
+    """Examples between two lines of the log."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs losses under autocast, which needs hardware for it; penalties stay in fp32."""
     channels_last: bool = False
@@ -73,11 +90,12 @@ class Evaluate(Part):
     """Scores taken during the run, on the averaged generator."""
 
     every: int = Field(default=0, ge=0)
-    """Images between two evaluations; 0 evaluates at the end only."""
+    """Examples between two evaluations; 0 evaluates at the end only."""
     samples: int = Field(default=2_000, ge=0)
     """Samples per evaluation; 0 turns evaluation off."""
     features: str = ""
-    """Extractor, as `zerosum evaluate --features` has it; empty compares raw pixels or points."""
+    """Extractor, as `zerosum evaluate --features` has it; empty compares
+    raw rows, such as pixels or points."""
     metrics: tuple[str, ...] = ()
     """As `zerosum evaluate --metrics` has them, the one that picks the best checkpoint first;
     empty takes the Fréchet distance, precision and recall."""
@@ -85,13 +103,13 @@ class Evaluate(Part):
     """Seed of the evaluated samples."""
 
 
-class Care(Part):
+class DoctorSettings(Part):
     """How a run is watched: see docs/doctor.md."""
 
     policy: Literal["off", "watch", "stop", "act"] = "watch"
     """watch: say what fails; stop: save and end then; act: try to mend it; off: do not look."""
     every: int = Field(default=0, ge=0)
-    """Images between two checkups; 0 makes forty in the run, at least 25 steps apart."""
+    """Examples between two checkups; 0 makes forty in the run, at least 25 steps apart."""
     actions: int = Field(default=8, ge=0)
     """Most actions that `act` may take."""
 
@@ -105,7 +123,7 @@ class Recipe(Part):
     """Name of the preset this began as."""
     model: SerializeAsAny[GameConfig]
     """What the game is built from."""
-    data: DataConfig = Field(default_factory=Images)
+    data: AnyData
     """Where batches come from."""
     optim: dict[str, Optim]
     """How each player moves."""
@@ -115,7 +133,7 @@ class Recipe(Part):
     """Length, batch, records, precision."""
     evaluate: Evaluate = Evaluate()
     """Scores during the run."""
-    doctor: Care = Care()
+    doctor: DoctorSettings = DoctorSettings()
     """Signals that are watched, and what is done when one says that the run fails."""
     source: str = "ours"
     """Where the numbers come from: a paper's section, or "ours"."""
@@ -126,7 +144,7 @@ class Recipe(Part):
         """This recipe with values at dotted paths replaced.
 
         Args:
-            changes: Such as `{"train.images": 10_000, "optim.generator.lr": 1e-4}`. Strings are
+            changes: Such as `{"train.examples": 10_000, "optim.generator.lr": 1e-4}`. Strings are
                 read as JSON or Python literals where the field is not a string.
 
         Raises:
@@ -137,7 +155,7 @@ class Recipe(Part):
             refusals, before = [], len(waiting)
             for path, value in list(waiting.items()):
                 try:
-                    recipe = overridden(recipe, path, value)
+                    recipe = overridden_part(recipe, path, value)
                     del waiting[path]
                 except UserError as error:  # it may be right once another change is made
                     refusals.append(error)
@@ -145,11 +163,9 @@ class Recipe(Part):
                 raise refusals[0]
         return recipe
 
-    def with_images(self, path: str) -> Recipe:
-        """This recipe learning from other images, at the size and with the filter it had."""
-        old = self.data
-        kept = old.model_dump(exclude={"kind", "path"}) if isinstance(old, Images) else {}
-        return self.model_copy(update={"data": Images(path=path, **kept)})
+    def with_data(self, path: str) -> Recipe:
+        """This recipe learning from another path, read as its system reads data."""
+        return self.model_copy(update={"data": self.data.at(path)})
 
     def matched(self, spec: DataSpec, facts: Mapping[str, Fact] | None = None) -> Recipe:
         """This recipe with the model fitted to the data."""

@@ -19,6 +19,7 @@ from types import ModuleType
 
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
+from zerosum.data.registry import add as add_modality
 from zerosum.errors import UserError, nearest
 
 
@@ -35,14 +36,14 @@ class System:
 @cache
 def modules() -> dict[str, str]:
     """Dotted module of each system by key. Imports none of them."""
-    import zerosum.models
-
+    # Imported by name: the registry stands below what it finds.
+    home = importlib.import_module("zerosum.models").__path__
     found: dict[str, str] = {}
-    for folder in pkgutil.iter_modules(zerosum.models.__path__):
+    for folder in pkgutil.iter_modules(home):
         if not folder.ispkg:
             continue
         package = f"zerosum.models.{folder.name}"
-        paths = [str(Path(next(iter(zerosum.models.__path__))) / folder.name)]
+        paths = [str(Path(next(iter(home))) / folder.name)]
         for file in pkgutil.iter_modules(paths):
             if file.name in found:
                 raise RuntimeError(f"two models are called {file.name}: rename one of the files")
@@ -122,8 +123,11 @@ def _import(module: str) -> ModuleType:
 
 
 def _read(module: ModuleType, name: str) -> System:
-    """What a model's module declares: one game class and its PRESETS."""
+    """What a model's module declares: one game class and its PRESETS, perhaps a MODALITY."""
     declared = vars(module)
+    own = declared.get("MODALITY")
+    if own is not None and type(own).__module__ == module.__name__:
+        add_modality(own.name, module)
     games = [
         value
         for value in declared.values()

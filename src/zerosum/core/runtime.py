@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import import_module
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from zerosum.data.fields import size_of
 from zerosum.errors import UserError
 
 Precision = Literal["fp32", "bf16"]
@@ -56,6 +57,24 @@ def uncompiled() -> Iterator[None]:
         return
     with torch.compiler.set_stance("force_eager"):
         yield
+
+
+@runtime_checkable
+class AveragesBuffers(Protocol):
+    """A module with running statistics that several ranks should share."""
+
+    averaged_buffers: tuple[str, ...]
+
+
+def running_buffers(module: nn.Module) -> Iterator[Tensor]:
+    """Buffers that are running statistics of what a rank saw."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._NormBase):
+            names: tuple[str, ...] = ("running_mean", "running_var")
+        else:
+            names = part.averaged_buffers if isinstance(part, AveragesBuffers) else ()
+        for name in names:
+            yield from (b for n, b in part.named_buffers(recurse=False) if n == name)
 
 
 @dataclass
@@ -114,7 +133,7 @@ class Runtime:
 
     def split(self, batch: Mapping[str, Tensor]) -> list[Mapping[str, Tensor]]:
         """Micro-batches of at most `micro` samples."""
-        count = len(next(iter(batch.values())))
+        count = size_of(batch)
         if self.micro is None or self.micro >= count:
             return [batch]
         pieces = {name: tensor.split(self.micro) for name, tensor in batch.items()}
@@ -141,9 +160,11 @@ class Runtime:
                 parameter.grad = None
 
     def synchronise_buffers(self, module: nn.Module) -> None:
-        """Average floating-point buffers, such as running statistics, over the ranks."""
+        """Average running statistics over the ranks: those of batch normalisation, and the
+        buffers that a module names in `averaged_buffers`. Others are constants, or follow from
+        the weights, which are equal everywhere."""
         if self.world > 1:
-            self._average_flat([b for b in module.buffers() if b.is_floating_point()])
+            self._average_flat(list(running_buffers(module)))
 
     def broadcast(self, module: nn.Module) -> None:
         """Give every rank the parameters and buffers of rank 0."""
@@ -207,7 +228,9 @@ class Runtime:
     def _average_flat(self, tensors: Sequence[Tensor]) -> None:
         if not tensors:
             return
-        flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
+        exact = any(tensor.dtype == torch.float64 for tensor in tensors)
+        kind = torch.float64 if exact else torch.float32
+        flat = torch.cat([tensor.reshape(-1).to(kind) for tensor in tensors])
         dist.all_reduce(flat)
         flat /= self.world
         start = 0

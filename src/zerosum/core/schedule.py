@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from zerosum.core.config import Part
+from zerosum.config import Part
 from zerosum.core.game import Progress
 
 

@@ -1,13 +1,14 @@
-"""What every feed does with a batch: its share, its mirroring, its way to the device."""
+"""What every feed does with a batch: its share, its way to the device."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.order import mirrored
-from zerosum.data.source import finish
+from zerosum.data.fields import Field, finish
 from zerosum.errors import UserError
 
 
@@ -25,18 +26,12 @@ def stream_numbers(step: int, *, batch: int, rank: int, world: int) -> np.ndarra
     return np.arange(first, first + batch, dtype=np.int64)
 
 
-def mirror(batch: dict[str, Tensor], numbers: np.ndarray, seed: int) -> None:
-    """Mirror half of the pictures (B, C, H, W) of a raw batch, by their stream numbers (B,)."""
-    rows = torch.from_numpy(mirrored(seed, numbers))
-    for key, value in batch.items():
-        if value.dtype == torch.uint8 and value.ndim == 4:
-            batch[key] = torch.where(rows[:, None, None, None], value.flip(-1), value)
-
-
-def deliver(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+def deliver(
+    batch: dict[str, Tensor], fields: Mapping[str, Field], device: torch.device
+) -> dict[str, Tensor]:
     """Bring a raw batch to the device and finish it there: bytes travel faster than floats."""
     if device.type == "cuda":
         batch = {k: v.pin_memory().to(device, non_blocking=True) for k, v in batch.items()}
     elif device.type != "cpu":
         batch = {key: value.to(device) for key, value in batch.items()}
-    return finish(batch)
+    return finish(batch, fields)

@@ -10,37 +10,32 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from zerosum.data.delivery import check_share, deliver, mirror, stream_numbers
+from zerosum.data.delivery import check_share, deliver, stream_numbers
 from zerosum.data.order import Order
-from zerosum.data.source import Source
+from zerosum.data.source import Examples, Source
 from zerosum.data.stream import Stream, StreamFeed
+from zerosum.data.visits import Visits
 from zerosum.errors import UserError
 
 
 class _Batches(Dataset[dict[str, Tensor] | UserError]):
     """Raw batches by step: a pure function, the same in every process."""
 
-    def __init__(
-        self, source: Source, *, batch: int, seed: int, rank: int, world: int, flip: bool
-    ) -> None:
+    def __init__(self, source: Source, *, batch: int, seed: int, rank: int, world: int) -> None:
         self.source = source
         self.batch = batch
         self.seed = seed
         self.rank = rank
         self.world = world
-        self.flip = flip
         self._order = Order(len(source), seed)
 
     def __getitem__(self, step: int) -> dict[str, Tensor] | UserError:
         numbers = stream_numbers(step, batch=self.batch, rank=self.rank, world=self.world)
         try:
-            batch = self.source.fetch(self._order(numbers).tolist())
+            return self.source.fetch(self._order(numbers).tolist(), Visits(self.seed, numbers))
         except UserError as error:
             # Raised here, a worker would wrap it into a page of text; the feed raises it as it is.
             return error
-        if self.flip:
-            mirror(batch, numbers, self.seed)
-        return batch
 
 
 class _Steps(Sampler[int]):
@@ -59,18 +54,18 @@ class Feed:
     Sample number i of the endless stream is perm(seed, i // n)[i % n] for a set of n. The global
     batch k holds the numbers [k * batch * world, (k + 1) * batch * world), of which each rank
     takes a contiguous share. So every epoch covers the set exactly once, ranks never overlap,
-    and the global sequence is the same for any number of ranks and workers. Mirroring is decided
-    by the number of the sample in the stream. No global random state is touched.
+    and the global sequence is the same for any number of ranks and workers. What differs
+    between visits is decided by the number of the visit in the stream. No global random state
+    is touched.
 
     Args:
         source: Where samples come from.
         batch: Samples per batch and rank. More than the set holds is fine: it is repeated.
-        seed: Of order and mirroring.
+        seed: Of order and visits.
         rank: Which share this is.
         world: Number of shares.
         workers: Processes that fetch ahead; used only for sources that are not in memory. Scripts
             need the usual `if __name__ == "__main__":` where processes are spawned.
-        flip: Mirror half of the pictures.
         device: Where finished batches are.
 
     Raises:
@@ -86,7 +81,6 @@ class Feed:
         rank: int = 0,
         world: int = 1,
         workers: int = 0,
-        flip: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         check_share(batch, rank, world)
@@ -96,7 +90,7 @@ class Feed:
         self.device = torch.device(device)
         self._position = 0
         self._steps = _Steps()
-        self._batches = _Batches(source, batch=batch, seed=seed, rank=rank, world=world, flip=flip)
+        self._batches = _Batches(source, batch=batch, seed=seed, rank=rank, world=world)
         self._loader: DataLoader[dict[str, Tensor] | UserError] | None = None
         self._ahead: Iterator[dict[str, Tensor] | UserError] | None = None
         if workers > 0 and not source.in_memory:
@@ -137,7 +131,7 @@ class Feed:
             self._ahead = None  # what was fetched ahead no longer fits the position
             raise batch
         self._position += 1
-        return deliver(batch, self.device)
+        return deliver(batch, self.source.fields, self.device)
 
     def _next_raw(self) -> dict[str, Tensor] | UserError:
         if self._loader is None:
@@ -159,14 +153,13 @@ def _leave_interrupts_to_parent(worker: int) -> None:
 
 
 def feed(
-    source: Source | Stream,
+    source: Examples,
     *,
     batch: int,
     seed: int = 0,
     rank: int = 0,
     world: int = 1,
     workers: int = 0,
-    flip: bool = False,
     device: torch.device | str = "cpu",
 ) -> Feed | StreamFeed:
     """The feed that fits: `Feed` for a source, `StreamFeed` for a stream. Arguments as there."""
@@ -178,9 +171,9 @@ def feed(
             rank=rank,
             world=world,
             workers=workers,
-            flip=flip,
             device=device,
         )
+    assert isinstance(source, Source)
     return Feed(
         source,
         batch=batch,
@@ -188,6 +181,5 @@ def feed(
         rank=rank,
         world=world,
         workers=workers,
-        flip=flip,
         device=device,
     )

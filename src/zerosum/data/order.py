@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # What a draw is for: the same seed gives unrelated numbers for each purpose.
-SHUFFLE, MIRROR, HOLDOUT, LIMIT, BUFFER = range(1, 6)
+SHUFFLE, MIRROR, HOLDOUT, LIMIT, BUFFER, CROP, PARTNER, DRAWN = range(1, 9)
 
 _WORD = (1 << 64) - 1
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -47,11 +47,6 @@ def permutation(key: tuple[int, ...], count: int) -> NDArray[np.int64]:
 def choose(key: tuple[int, ...], count: int, size: int) -> NDArray[np.int64]:
     """`size` numbers out of 0 .. count - 1, without repeats, in rising order."""
     return np.sort(permutation(key, count)[:size])
-
-
-def mirrored(seed: int, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which samples of the endless stream are mirrored: half of them, by number."""
-    return (draw((seed, MIRROR), numbers) & np.uint64(1)).astype(bool)
 
 
 class Order:

@@ -1,165 +1,65 @@
-"""Pictures in tar shards (the WebDataset layout), for sets too large to be listed at the start.
+"""Sets too large to be listed at the start: shards that are read while a training goes on.
 
-Shards are plain tar files whose members come in groups of one key: `000017.jpg`, `000017.cls`.
-Only tar headers are read to find the order; a picture is read and decoded when its batch is due.
-So going to any position costs the headers on the way and not one picture.
+Only the places of examples in a shard are listed to find the order; an example is read when its
+batch is due. So going to any position costs the lists on the way and not one example.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count, cycle, islice
+from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from zerosum.data.delivery import check_share, deliver, mirror, stream_numbers
-from zerosum.data.gallery import HELDOUT_NAMES, TRAIN_NAMES, BadPictureError
-from zerosum.data.images import BadPictures, FileSource, checked, map_numbers, settle, unreadable
-from zerosum.data.order import BUFFER, HOLDOUT, SHUFFLE, choose, draw, permutation
-from zerosum.data.pixels import Framing
-from zerosum.data.shards import Sample, ShardPictures, class_names, class_number, samples_of
-from zerosum.data.source import Split
+from zerosum.data.delivery import check_share, deliver, stream_numbers
+from zerosum.data.fields import finish
+from zerosum.data.order import BUFFER, SHUFFLE, draw, permutation
+from zerosum.data.source import Examples
+from zerosum.data.visits import Visits
 from zerosum.errors import UserError
 
-if TYPE_CHECKING:
-    from zerosum.data.config import Images
-    from zerosum.data.gallery import Progress
+SHUFFLE_BUFFER = 8192  # places from neighbouring shards that are mixed
 
-SHUFFLE_BUFFER = 8192  # samples from neighbouring shards that are mixed; places only, no pictures
-_LOOKED_AT = 256  # pictures whose headers decide size and channels
+Place = TypeVar("Place")
 
 
-class Stream:
-    """Samples of tar shards, in an order that only goes forward. It has no length.
+class Stream(Examples, Generic[Place]):
+    """Examples of shards, in an order that only goes forward. It has no length.
 
     Attributes:
-        name: Set and part.
-        shapes: Shape of one finished sample by key.
-        classes: Class names; empty without labels.
-        shards: The tar files.
-        in_memory: False: pictures are decoded by threads.
-        notes: What was decided while reading.
+        shards: The files.
     """
 
+    shards: tuple[Path, ...]
     in_memory = False
 
-    def __init__(
-        self,
-        shards: Sequence[Path],
-        framing: Framing,
-        *,
-        name: str,
-        classes: tuple[str, ...] = (),
-        skip_bad: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> None:
-        self.shards = tuple(shards)
-        self.framing = framing
-        self.name = name
-        self.classes = classes
-        self.skip_bad = skip_bad
-        self.notes = notes
-        self.shapes: dict[str, tuple[int, ...]] = {"image": (framing.channels, *framing.size)}
-        if classes:
-            self.shapes["label"] = ()
-        self._skipped: set[str] = set()
+    @abstractmethod
+    def places(self, shard: Path) -> Sequence[Place]:
+        """Where the examples of a shard lie, in stored order; cheap."""
 
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Unreadable pictures met and left out so far (`skip_bad`)."""
-        return tuple(sorted(self._skipped))
-
-    def read(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        """Raw batch of B samples, as `Source.fetch`.
-
-        With `skip_bad`, the places of unreadable pictures are taken by the others of the batch.
+    @abstractmethod
+    def read(self, places: Sequence[Place], visits: Visits | None = None) -> dict[str, Tensor]:
+        """Raw batch (B, ...) of the examples at some places, as `Source.fetch`.
 
         Raises:
-            UserError: A picture or label cannot be read.
+            UserError: An example cannot be read; the message names it.
         """
-        pictures = ShardPictures(samples)
-        pixels, labels = [], []
-        for number, sample in enumerate(samples):
-            try:
-                pixels.append(pictures.pixels(number, self.framing))
-            except BadPictureError as error:
-                if not self.skip_bad:
-                    raise unreadable(error) from error
-                self._skipped.add(error.name)
-                continue
-            if self.classes:
-                labels.append(class_number(sample, self.classes))
-        if not pixels:
-            raise UserError(f"{self.name}: no picture of a whole batch can be read")
-        batch = {"image": torch.from_numpy(np.stack(list(islice(cycle(pixels), len(samples)))))}
-        if self.classes:
-            batch["label"] = torch.tensor(list(islice(cycle(labels), len(samples))))
-        return batch
 
-
-def open_stream(
-    config: Images, shards: Sequence[Path], on_progress: Progress | None = None
-) -> Split:
-    """Tar shards as training stream and held-out source. See `Images.open`."""
-    if config.limit is not None:
-        raise UserError("data.limit does not apply to tar shards: name fewer shards")
-    train, held, note = _parts(shards, config.holdout)
-    first = samples_of(train[0])[:_LOOKED_AT]
-    if not first:
-        raise UserError(f"{train[0]} holds no pictures: shards need members such as 0001.jpg")
-    bad = BadPictures(config.skip_bad)
-    framing, _ = settle(config, ShardPictures(first), np.arange(len(first)), bad, None)
-    classes = ()
-    if config.labels and first[0].label is not None:
-        classes = class_names(shards, on_progress)
-    name = shards[0].parent.name
-    stream = Stream(
-        train, framing, name=f"{name}/train", classes=classes, skip_bad=config.skip_bad
-    )
-    samples = [sample for shard in held for sample in samples_of(shard)]
-    if not samples:
-        return Split(stream, None, note)
-    pictures, numbers = ShardPictures(samples), np.arange(len(samples))
-    if config.skip_bad:
-        for _ in map_numbers(lambda n: checked(pictures, n, framing, bad), numbers, on_progress):
-            pass
-        numbers = np.array([n for n in numbers if n not in bad.found], dtype=np.int64)
-    labels = np.array([class_number(s, classes) for s in samples]) if classes else None
-    source = FileSource(
-        pictures,
-        numbers,
-        framing,
-        name=f"{name}/heldout",
-        labels=labels,
-        classes=classes,
-        skipped=bad.names(),
-    )
-    return Split(stream, source, f"{note}, {len(source):,} pictures")
-
-
-def _parts(shards: Sequence[Path], holdout: float) -> tuple[list[Path], list[Path], str]:
-    """Training shards, held-out shards, and where the latter come from."""
-    tops = {shard.parent.name.lower() for shard in shards}
-    train_top = next((top for top in TRAIN_NAMES if top in tops), None)
-    held_top = next((top for top in HELDOUT_NAMES if top in tops), None)
-    if train_top and held_top:
-        train = [s for s in shards if s.parent.name.lower() == train_top]
-        held = [s for s in shards if s.parent.name.lower() == held_top]
-        return train, held, f"the set's own {held_top}/ shards ({len(held)})"
-    size = min(round(len(shards) * holdout), len(shards) - 1)
-    if not size:
-        few = f"{len(shards)} shards are too few to keep {holdout * 100:g} % aside"
-        return list(shards), [], f"none: {few}" if holdout else "none: every shard is used"
-    chosen = set(choose((0, HOLDOUT), len(shards), size).tolist())
-    train = [shard for number, shard in enumerate(shards) if number not in chosen]
-    held = [shard for number, shard in enumerate(shards) if number in chosen]
-    return train, held, f"{size} of {len(shards)} shards, seed 0"
+    def some(self, n: int, seed: int = 0) -> dict[str, Tensor]:
+        """At most n finished examples, from the shards that a seed puts first."""
+        chosen: list[Place] = []
+        for number in permutation((seed, SHUFFLE, 0), len(self.shards)):
+            chosen += self.places(self.shards[number])[: n - len(chosen)]
+            if len(chosen) == n:
+                break
+        return finish(self.read(chosen), self.fields)
 
 
 class StreamFeed:
@@ -174,24 +74,22 @@ class StreamFeed:
     Args:
         stream: Where samples come from.
         batch: Samples per batch and rank.
-        seed: Of order and mirroring.
+        seed: Of order and visits.
         rank: Which share this is.
         world: Number of shares; at most as many as shards.
         workers: Threads that decode ahead; 0 decodes when a batch is due.
-        flip: Mirror half of the pictures.
         device: Where finished batches are.
     """
 
     def __init__(
         self,
-        stream: Stream,
+        stream: Stream[Any],
         *,
         batch: int,
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
         workers: int = 0,
-        flip: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         check_share(batch, rank, world)
@@ -206,11 +104,10 @@ class StreamFeed:
         self._seed = seed
         self._rank = rank
         self._world = world
-        self._flip = flip
         self._depth = workers + 1 if workers else 0
         self._pool = ThreadPoolExecutor(workers) if workers else None
         self._position = 0
-        self._places: Iterator[Sample] | None = None
+        self._places: Iterator[Any] | None = None
         self._pending: deque[Future[dict[str, Tensor]]] = deque()
 
     @property
@@ -242,7 +139,7 @@ class StreamFeed:
             self._forget()  # what was read ahead no longer fits the position
             raise
         self._position += 1
-        return deliver(batch, self.device)
+        return deliver(batch, self.source.fields, self.device)
 
     def close(self) -> None:
         """End the threads. The feed still works afterwards, without them."""
@@ -264,18 +161,15 @@ class StreamFeed:
             self._pending.append(self._pool.submit(self._read, self._take(), step))
         return self._pending.popleft().result()
 
-    def _take(self) -> list[Sample]:
+    def _take(self) -> list[Any]:
         assert self._places is not None
         return list(islice(self._places, self._batch))
 
-    def _read(self, samples: Sequence[Sample], step: int) -> dict[str, Tensor]:
-        batch = self.source.read(samples)
-        if self._flip:
-            numbers = stream_numbers(step, batch=self._batch, rank=self._rank, world=self._world)
-            mirror(batch, numbers, self._seed)
-        return batch
+    def _read(self, samples: Sequence[Any], step: int) -> dict[str, Tensor]:
+        numbers = stream_numbers(step, batch=self._batch, rank=self._rank, world=self._world)
+        return self.source.read(samples, Visits(self._seed, numbers))
 
-    def _order(self) -> Iterator[Sample]:
+    def _order(self) -> Iterator[Any]:
         """This rank's samples, without end, in their order."""
         shards = self.source.shards
         for epoch in count():
@@ -283,9 +177,9 @@ class StreamFeed:
                 self._rank :: self._world
             ]
             coins = self._coins(epoch)
-            buffer: list[Sample] = []
+            buffer: list[Any] = []
             seen = 0
-            for sample in (sample for number in mine for sample in samples_of(shards[number])):
+            for sample in (s for number in mine for s in self.source.places(shards[number])):
                 seen += 1
                 buffer.append(sample)
                 if len(buffer) == SHUFFLE_BUFFER:
@@ -301,7 +195,7 @@ class StreamFeed:
             yield from draw((self._seed, BUFFER, epoch, self._rank), numbers).tolist()
 
 
-def _pick(buffer: list[Sample], coin: int) -> Sample:
+def _pick(buffer: list[Any], coin: int) -> Any:
     """Take one sample out of the buffer; the last fills its place."""
     place = coin % len(buffer)
     buffer[place], buffer[-1] = buffer[-1], buffer[place]

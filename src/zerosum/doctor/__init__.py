@@ -4,15 +4,12 @@ from zerosum.doctor.checkup import Checkup, Reference, checkup
 from zerosum.doctor.doctor import Doctor
 from zerosum.doctor.dynamics import duality_gap, game_spectrum
 from zerosum.doctor.event import Event, Failure
-from zerosum.doctor.practice import Alarm, Practice
 
 __all__ = [
-    "Alarm",
     "Checkup",
     "Doctor",
     "Event",
     "Failure",
-    "Practice",
     "Reference",
     "checkup",
     "duality_gap",

@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from zerosum.augment.diffaugment import DiffAugment
-from zerosum.core.game import Batch, Game
-from zerosum.core.scores import draw
-from zerosum.data.source import Source, Split, finish
+from zerosum.core.draw import draw, given_inputs
+from zerosum.core.game import Game
+from zerosum.data.fields import Batch, Category
+from zerosum.data.source import Source, Split
 from zerosum.doctor import signals as of
-from zerosum.doctor.probe import critic_turn, logits, tangents, undisturbed
+from zerosum.doctor.probe import critic_logits, tangents, undisturbed
+from zerosum.modalities.modality import Modality
 
 JUDGED = 192
-"""Real samples of each part, and fakes, that the critic judges at a checkup."""
+"""Real samples of each part, and fakes, that the critics judge at a checkup."""
 COMPARED = 256
 """Generated and real samples that are compared."""
 BASE = 2_000
@@ -24,6 +26,10 @@ DIRECTIONS = 16
 """Numbers that stand for the mean of the samples."""
 SEED = 7_919
 """Seed of the codes, so that each checkup looks at the same ones."""
+TELLING = 0.1
+"""How far above chance the labels of near samples must agree to say something."""
+FEWEST = 16
+"""Real samples below which nothing is compared."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,11 @@ class Reference:
     """Real samples that checkups compare with, and what depends on them alone.
 
     Attributes:
-        field: The field that is compared, `image` or `point`.
+        modality: How samples become rows.
         train: Training samples, at most `BASE`.
         held_out: Samples that the game never sees; empty where none are kept aside.
+        inputs: For games that map: `COMPARED` inputs.
+        fresh: Whether these are held out.
         rows: Features (N, d) of `train`.
         held_rows: Features of `held_out`.
         width: Kernel width of `variety`.
@@ -44,9 +52,11 @@ class Reference:
             of the commonest label; None without labels.
     """
 
-    field: str
+    modality: Modality
     train: Batch
     held_out: Batch
+    inputs: Batch
+    fresh: bool
     rows: Tensor
     held_rows: Tensor
     width: float
@@ -56,18 +66,14 @@ class Reference:
     known: tuple[float, float] | None
 
     @classmethod
-    def of(cls, split: Split) -> Reference | None:
-        """Taken from a split; None for streams and for data that are no images or points."""
-        source = split.train
-        if not isinstance(source, Source):
+    def of(cls, split: Split, modality: Modality, game: Game) -> Reference | None:
+        """Taken from a split; None for fewer than `FEWEST` samples."""
+        if isinstance(split.train, Source) and len(split.train) < FEWEST:
             return None
-        field = next((name for name in ("image", "point") if name in source.shapes), None)
-        if field is None or len(source) < 16:
-            return None
-        train = _some(source, BASE)
-        held_out = _some(split.heldout, JUDGED) if split.heldout is not None else {}
-        rows = of.features(train[field])
-        held_rows = of.features(held_out[field]) if held_out else rows[:0]
+        train = split.train.some(BASE, SEED)
+        held_out = split.heldout.some(JUDGED, SEED) if split.heldout is not None else {}
+        rows = modality.rows(train)
+        held_rows = modality.rows(held_out) if held_out else rows[:0]
         first = rows[:COMPARED]
         width = of.kernel_width(first)
         rng = torch.Generator().manual_seed(SEED)
@@ -76,10 +82,13 @@ class Reference:
             share = train["label"].bincount().max().item() / len(rows)
             near = of.agreement(held_rows, held_out["label"], rows, train["label"])
             known = (near, share)
+        inputs, _ = given_inputs(game, split.train, split.heldout, COMPARED)
         return cls(
-            field=field,
+            modality=modality,
             train=train,
             held_out=held_out,
+            inputs=inputs,
+            fresh=not inputs or split.heldout is not None,
             rows=rows,
             held_rows=held_rows,
             width=width,
@@ -97,12 +106,10 @@ class Checkup:
     Attributes:
         signals: By name.
         mean: Where the mean of the samples lies, along fixed directions.
-        critics: Players whose loss reports logits.
     """
 
     signals: dict[str, float]
     mean: list[float]
-    critics: tuple[str, ...]
 
 
 def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> Checkup:
@@ -111,7 +118,7 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
     Args:
         game: The game; it is left as it was.
         reference: Real samples.
-        batch: Samples that the critic judges at a time: its training batch.
+        batch: Samples that the critics judge at a time: its training batch.
         seed: Of codes and noise.
 
     Returns:
@@ -119,49 +126,49 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
     """
     found: dict[str, float] = {}
     with undisturbed(game, seed):
-        judged, critics = _judgement(game, reference, batch, seed)
-        found |= judged
-        fake = draw(game, COMPARED, seed)
-        rows = of.features(fake[reference.field])
+        found |= _judgement(game, reference, batch, seed)
+        fake = draw(game, COMPARED, seed, reference.inputs)
+        rows = reference.modality.rows(fake)
         if not bool(rows.isfinite().all()):
-            return Checkup(found | {"broken": 1.0}, [], critics)
+            return Checkup(found | {"broken": 1.0}, [])
         found |= _samples(rows, reference)
         found |= _conditions(game, fake, rows, reference, seed)
         game.eval()
-        moved = tangents(game, reference.field, torch.Generator().manual_seed(seed))
-        if moved is not None and min(moved.shape[1:]) >= 4:
+        rng = torch.Generator().manual_seed(seed)
+        moved = tangents(game, reference.modality, rng)
+        if moved is not None and min(moved.shape[1:]) >= 4 and bool(moved.any()):
             found["directions"] = of.directions(moved)
         found |= _leak(game, rows, reference)
     mean = (rows.mean(0) - reference.rows.mean(0)) @ reference.directions / reference.scale
-    return Checkup(found, mean.tolist(), critics)
+    return Checkup(found, mean.tolist())
 
 
-def _judgement(
-    game: Game, reference: Reference, batch: int, seed: int
-) -> tuple[dict[str, float], tuple[str, ...]]:
-    """What the critic says of training, held-out and generated samples; and who it is."""
+def _judgement(game: Game, reference: Reference, batch: int, seed: int) -> dict[str, float]:
+    """What the critics say of training, held-out and generated samples: the mean over critics."""
     game.train()
     train = _first(reference.train, JUDGED, game.device)
-    turn = critic_turn(game, _first(train, batch, game.device))
-    if turn is None:
-        return {}, ()
-    torch.manual_seed(seed)
-    real, fake = logits(game, turn, train, batch)
-    if not bool(torch.cat([real, fake]).isfinite().all()):
-        return {"broken": 1.0}, turn.players
-    spread = torch.cat([real, fake]).std().item()
-    found = {
-        "separation": of.separation(real, fake),
-        "logit_spread": spread,
-        "r_t": real.sign().mean().item(),
-    }
-    if reference.held_out:
+    held_out = _first(reference.held_out, JUDGED, game.device)
+    judged: list[dict[str, float]] = []
+    for name in game.critics():
         torch.manual_seed(seed)
-        held, _ = logits(game, turn, _first(reference.held_out, JUDGED, game.device), batch)
-        found["held_out_separation"] = of.separation(held, fake)
-        found["recognition"] = of.separation(real, held)
-        found["r_v"] = of.overfit_ratio(real, held, fake)
-    return found, turn.players
+        real, fake = critic_logits(game, name, train, batch)
+        if not bool(torch.cat([real, fake]).isfinite().all()):
+            return {"broken": 1.0}
+        found = {
+            "critic_auc": of.auc(real, fake),
+            "logit_spread": torch.cat([real, fake]).std().item(),
+            "r_t": real.sign().mean().item(),
+        }
+        if held_out:
+            torch.manual_seed(seed)
+            held, _ = critic_logits(game, name, held_out, batch)
+            found["held_out_auc"] = of.auc(held, fake)
+            found["overfit_auc"] = of.auc(real, held)
+            found["r_v"] = of.overfit_ratio(real, held, fake)
+        judged.append(found)
+    if not judged:
+        return {}
+    return {name: sum(one[name] for one in judged) / len(judged) for name in judged[0]}
 
 
 def _samples(rows: Tensor, reference: Reference) -> dict[str, float]:
@@ -169,8 +176,10 @@ def _samples(rows: Tensor, reference: Reference) -> dict[str, float]:
     found = {
         "variety": of.variety(rows, reference.width) / reference.variety,
         "coverage": of.covered(real, rows),
-        "told_apart": of.told_apart(real, rows[: len(real)]),
     }
+    if not reference.fresh:  # answers to training inputs lie near their truth, as they should
+        return found
+    found["nn_accuracy"] = of.nn_accuracy(real, rows[: len(real)])
     if len(reference.held_rows):
         found["copying"] = of.copying(rows, reference.rows, reference.held_rows)
     return found
@@ -180,49 +189,48 @@ def _conditions(
     game: Game, fake: Batch, rows: Tensor, reference: Reference, seed: int
 ) -> dict[str, float]:
     """What a condition of classes does to samples."""
-    name = next((n for n in game.conditions if not fake[n].is_floating_point()), None)
-    if name is None or fake[name].ndim != 1:
+    classes = (name for name, field in game.conditions().items() if isinstance(field, Category))
+    name = next(classes, None)
+    if name is None:
         return {}
     labels = fake[name]
     others = labels.roll(1)
-    field = reference.field
-    otherwise = draw(game, len(rows), seed, {name: others})[field]
-    again = draw(game, len(rows), seed, {name: labels})[field]
-    other_code = draw(game, len(rows), seed + 1, {name: labels})[field]
-    changed = (labels != others).cpu()
+    changed = labels != others
     if not bool(changed.any()):
         return {}
-    told, otherwise, other_code = map(of.features, (again, otherwise, other_code))
-    found = {"effect": of.effect(told[changed], otherwise[changed], other_code[changed])}
-    if name == "label" and reference.known is not None:
-        near = of.agreement(rows, labels.cpu(), reference.rows, reference.train["label"])
+
+    def under(condition: Tensor, codes: int) -> Tensor:
+        drawn = draw(game, len(rows), codes, {**reference.inputs, name: condition})
+        return reference.modality.rows(drawn)
+
+    asked, otherwise = under(labels, seed), under(others, seed)
+    other_code = under(labels, seed + 1)
+    found = {"effect": of.effect(asked[changed], otherwise[changed], other_code[changed])}
+    if name in reference.train and reference.known is not None:
+        near = of.agreement(rows, labels, reference.rows, reference.train[name])
         known, chance = reference.known
-        if known > chance:
-            found["obedience"] = (near - chance) / (known - chance)
+        if known - chance > TELLING:
+            found["class_agreement"] = (near - chance) / (known - chance)
     return found
 
 
 def _leak(game: Game, rows: Tensor, reference: Reference) -> dict[str, float]:
     """Whether samples look more like augmented pictures than like real ones."""
     augments = augmentations(game)
-    if not augments or reference.field != "image":
+    if not augments:
         return {}
     game.train()
-    pictures = reference.train["image"][:COMPARED].to(game.device)
-    changed = of.features(augments[0](pictures))
+    some = _first(reference.train, COMPARED, game.device)
+    shown = {n: v for n, v in some.items() if v.ndim == 4 and v.is_floating_point()}
+    changed = {**some, **{name: augments[0](value) for name, value in shown.items()}}
     width = 2 * reference.width
     clean = of.kernel_gap(rows, reference.rows[:COMPARED], width)
-    return {"leak": of.kernel_gap(rows, changed, width) - clean}
+    return {"leak": of.kernel_gap(rows, reference.modality.rows(changed), width) - clean}
 
 
 def augmentations(game: Game) -> list[DiffAugment]:
     """The modules that change images before a critic sees them."""
     return [module for module in game.modules() if isinstance(module, DiffAugment)]
-
-
-def _some(source: Source, most: int) -> dict[str, Tensor]:
-    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(SEED))
-    return finish(source.fetch(order[:most].tolist()))
 
 
 def _first(batch: Batch, count: int, device: torch.device) -> dict[str, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -12,15 +13,14 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
-from zerosum.core.recorder import append_line, forget_after
-from zerosum.core.run import RunFolder
 from zerosum.core.schedule import at
-from zerosum.core.sheets import read_lines
 from zerosum.data.source import Source, Split
 from zerosum.doctor.checkup import Reference, checkup
 from zerosum.doctor.data import faults
 from zerosum.doctor.event import Event, Failure
 from zerosum.doctor.rules import RULES, derived
+from zerosum.modalities.modality import Modality
+from zerosum.records import append_line, forget_after, read_lines
 
 CHECKUPS = 40
 """Checkups in a run whose recipe does not say how often."""
@@ -40,36 +40,44 @@ class Doctor:
     Args:
         recipe: What is trained.
         split: Its data.
-        out: The run's folder, which takes what was measured and named.
+        modality: How they are judged.
+        checkups: File that takes what was measured.
+        events: File that takes what was named.
         seen: Where the run goes on: later lines are dropped, they will be written again.
         first: Whether this process looks; the others know only when.
 
     Attributes:
-        critics: The players whose loss reports logits; empty until the first checkup, and for
-            games without a critic.
         ails: Failures that the last checkup showed.
     """
 
     def __init__(
-        self, recipe: Recipe, split: Split, out: RunFolder, seen: int = 0, first: bool = True
+        self,
+        recipe: Recipe,
+        split: Split,
+        modality: Modality,
+        checkups: Path,
+        events: Path,
+        seen: int = 0,
+        first: bool = True,
     ) -> None:
-        self.recipe, self.split, self.out, self.care = recipe, split, out, recipe.doctor
-        self.every = self.care.every or max(
-            recipe.train.images // CHECKUPS, STEPS * recipe.train.batch
+        self.recipe, self.split, self.modality = recipe, split, modality
+        self.checkups, self.events, self.settings = checkups, events, recipe.doctor
+        self.every = self.settings.every or max(
+            recipe.train.examples // CHECKUPS, STEPS * recipe.train.batch
         )
-        self.reference = Reference.of(split) if first else None
+        self.reference: Reference | None = None
         self.rows: list[dict[str, Any]] = []
-        told: list[dict[str, Any]] = []
+        named: list[dict[str, Any]] = []
         if first:
-            forget_after(out.checkups, seen)
-            forget_after(out.events, seen)
-            self.rows, told = read_lines(out.checkups), read_lines(out.events)
-        self._since = {row["failure"]: row["seen"] for row in told}
-        acted = [row["seen"] for row in told if changed(row["action"])]
+            forget_after(checkups, seen)
+            forget_after(events, seen)
+            self.rows, named = read_lines(checkups), read_lines(events)
+        self._since = {row["failure"]: row["seen"] for row in named}
+        acted = [row["seen"] for row in named if changed(row["action"])]
         self._from = sum(row["seen"] <= acted[-1] for row in self.rows) if acted else 0
         later = self.rows[self._from :]
         self.ails: set[str] = set(later[-1]["failures"]) if later else set()
-        self.critics: tuple[str, ...] = ()
+        self._movers: set[str] = set()
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
         self._sizes: dict[str, float] = {}
@@ -77,16 +85,17 @@ class Doctor:
 
     def first_look(self, game: Game) -> list[Event]:
         """What is wrong with the data, before the first step; also measures the weights."""
+        self.reference = Reference.of(self.split, self.modality, game)
         last = self.rows[-1]["signals"] if self.rows else {}
         self._sizes = {
             name: last.get(f"weights/{name}", 0.0) if self.rows else _length(_weights(modules))
             for name, modules in game.players().items()
         }
-        if not isinstance(self.split.train, Source) or self.out.events.is_file():
+        if not isinstance(self.split.train, Source) or self.events.is_file():
             return []
-        found = faults(self.split.train)
+        found = faults(self.split.train, self.modality)
         for event in found:
-            append_line(self.out.events, event.row())
+            append_line(self.events, event.row())
         return found
 
     def due(self, now: Progress) -> bool:
@@ -96,7 +105,7 @@ class Doctor:
             return False
         # What `stop` and `act` do must not hang on the machine's pace, nor differ between ranks.
         slow = self._spent > SHARE * (time.monotonic() - self._begun) and len(self.rows) > 2
-        return self.care.policy != "watch" or not slow
+        return self.settings.policy != "watch" or not slow
 
     @property
     def cause(self) -> str:
@@ -122,6 +131,8 @@ class Doctor:
         """Take one step's scalars; they stay on their device until the next checkup."""
         for name, value in log.items():
             self._log.setdefault(name, []).append(value)
+        titles = (n.removesuffix("/grad_norm") for n in log if n.endswith("/grad_norm"))
+        self._movers = {player for title in titles for player in title.split("+")}
 
     def examine(self, game: Game) -> list[Event]:
         """Look at the game, write the signals down and judge them.
@@ -136,26 +147,25 @@ class Doctor:
         if self.reference is not None:
             look = checkup(game, self.reference, self.recipe.train.batch)
             signals, mean = signals | look.signals, look.mean
-            self.critics = look.critics
         row = {"step": now.step, "seen": now.seen, "signals": signals, "mean": mean}
         row["signals"] |= derived([*self.rows[self._from :], row])
         self.rows.append(row)
         events = self._judge(now)
-        append_line(self.out.checkups, row | {"failures": sorted(self.ails)})
+        append_line(self.checkups, row | {"failures": sorted(self.ails)})
         self._spent += time.monotonic() - begun
         return events
 
     # -- signals of the steps --------------------------------------------------------------
 
     def _strides(self, game: Game) -> dict[str, float]:
-        """Lengths of the last step and of the weights, by player."""
+        """Lengths of the weights by player, and of the last step of those who moved in it."""
         found, whole = {}, Progress(0, 0, game.progress.total)
         for name, modules in game.players().items():
             now = _weights(modules)
             before = self._weights.get(name, now)
             moved = _length([a - b for a, b in zip(now, before)])
             size = _length(now)
-            if sum(weight.numel() for weight in now) >= FEW:
+            if name in self._movers and sum(weight.numel() for weight in now) >= FEW:
                 found[f"stride/{name}"] = moved / max(size, 1e-30)
                 if self._sizes.get(name):
                     found[f"jump/{name}"] = size / self._sizes[name]
@@ -199,7 +209,7 @@ class Doctor:
 
     def _is_new(self, failure: Failure, now: Progress) -> bool:
         lasts = now.seen - self._since.get(failure, now.seen)
-        untreated = self.care.policy == "act" and lasts >= PATIENCE * self.every
+        untreated = self.settings.policy == "act" and lasts >= PATIENCE * self.every
         return failure not in self.ails or untreated
 
 

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zerosum.core.engine import play_step
-from zerosum.core.game import Batch, Game
+from zerosum.core.game import Game
 from zerosum.core.runtime import Runtime
+from zerosum.data.fields import Batch, size_of
 from zerosum.doctor.probe import critic_turn, undisturbed
 
 EXACT = 200
@@ -34,8 +36,8 @@ def game_spectrum(game: Game, batch: Batch, *, count: int = 6, krylov: int = 40)
             same noise at each evaluation.
         batch: The batch on which all losses are taken.
         count: Eigenvalues wanted, the largest in size first.
-        krylov: Dimensions of Arnoldi's method, used above `EXACT` parameters; its values are
-            then those that the method finds first, not surely the largest.
+        krylov: Dimensions of Arnoldi's method, used above `EXACT` parameters; values that have
+            not converged after five restarts are left out.
 
     Returns:
         Complex numbers (count,), or fewer where there are fewer parameters.
@@ -57,9 +59,9 @@ def game_spectrum(game: Game, batch: Batch, *, count: int = 6, krylov: int = 40)
 
     if len(start) <= EXACT:
         matrix = torch.stack([turned(unit) for unit in torch.eye(len(start)).double()], dim=1)
+        found = torch.linalg.eigvals(matrix)
     else:
-        matrix = _arnoldi(turned, len(start), krylov)
-    found = torch.linalg.eigvals(matrix)
+        found = _largest(turned, len(start), count, krylov)
     order = found.abs().argsort(descending=True)
     return found[order[:count]]
 
@@ -85,10 +87,9 @@ def duality_gap(
         generator gains.
 
     Raises:
-        ValueError: The game has no critic whose loss reports logits.
+        ValueError: The game has no critic.
     """
-    with undisturbed(game, seed=0):
-        turn = critic_turn(game, _rows(train, range(min(batch, _count(train)))))
+    turn = critic_turn(game)
     if turn is None:
         raise ValueError("a game without a critic has no duality gap")
     rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.items()}
@@ -143,27 +144,27 @@ def _put(weights: Sequence[nn.Parameter], values: Tensor) -> None:
             start += size
 
 
-def _arnoldi(turned: Callable[[Tensor], Tensor], size: int, dimensions: int) -> Tensor:
-    """The Hessenberg matrix of Arnoldi's method from a random start."""
-    rng = torch.Generator().manual_seed(0)
-    basis = [torch.randn(size, generator=rng, dtype=torch.float64)]
-    basis[0] /= basis[0].norm()
-    matrix = torch.zeros(dimensions, dimensions, dtype=torch.float64)
-    for column in range(dimensions):
-        image = turned(basis[column])
-        for _ in range(2):  # twice is enough to stay orthogonal
-            for row, vector in enumerate(basis):
-                part = vector @ image
-                matrix[row, column] += part
-                image = image - part * vector
-        length = image.norm()
-        if column + 1 == dimensions:
-            break
-        if length < 1e-12:
-            return matrix[: column + 1, : column + 1]
-        matrix[column + 1, column] = length
-        basis.append(image / length)
-    return matrix
+def _largest(turned: Callable[[Tensor], Tensor], size: int, count: int, krylov: int) -> Tensor:
+    """Eigenvalues of largest size, by SciPy's Arnoldi method from a fixed start."""
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        return turned(torch.from_numpy(vector.ravel()).double()).numpy()
+
+    operator = LinearOperator(shape=(size, size), matvec=product, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    start = np.random.Generator(np.random.PCG64(0)).standard_normal(size)
+    try:
+        values = eigs(
+            operator,
+            k=count,
+            ncv=krylov,
+            v0=start,
+            maxiter=5,
+            return_eigenvectors=False,
+        )
+    except ArpackNoConvergence as error:
+        values = error.eigenvalues
+    return torch.from_numpy(np.asarray(values, dtype=np.complex128))
 
 
 def _trained(
@@ -194,7 +195,7 @@ def _trained(
 
 def _endless(train: Batch, size: int) -> Iterator[Batch]:
     while True:
-        order = torch.randperm(_count(train))
+        order = torch.randperm(size_of(train))
         for start in range(0, max(len(order) - size, 0) + 1, size):
             yield _rows(train, order[start : start + size].tolist())
 
@@ -204,11 +205,11 @@ def _payoff(game: Game, scored: Batch, size: int) -> float:
     values = []
     with undisturbed(game, seed=2):
         game.train()
-        turn = critic_turn(game, _rows(scored, range(min(size, _count(scored)))))
+        turn = critic_turn(game)
         assert turn is not None
         torch.manual_seed(2)
-        for start in range(0, max(_count(scored) - size, 0) + 1, size):
-            terms = turn.loss(_rows(scored, range(start, min(start + size, _count(scored)))))
+        for start in range(0, max(size_of(scored) - size, 0) + 1, size):
+            terms = turn.loss(_rows(scored, range(start, min(start + size, size_of(scored)))))
             values.append(-sum(term.item() for term in terms.values()))
     mean = sum(values) / len(values)
     return mean if math.isfinite(mean) else math.inf
@@ -217,7 +218,3 @@ def _payoff(game: Game, scored: Batch, size: int) -> float:
 def _rows(batch: Batch, rows: Sequence[int]) -> Batch:
     index = torch.as_tensor(list(rows))
     return {name: value[index] for name, value in batch.items()}
-
-
-def _count(batch: Batch) -> int:
-    return len(next(iter(batch.values())))

@@ -29,7 +29,7 @@ class Event:
     Attributes:
         failure: Its name.
         step: Steps done when it was noticed.
-        seen: Images done.
+        seen: Examples done.
         signal: The number that gave it away, as `checkups.jsonl` names it.
         value: What it was.
         threshold: What it should not have crossed.

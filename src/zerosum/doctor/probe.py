@@ -9,8 +9,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from zerosum.core.game import Batch, Game, LatentGame, Turn
+from zerosum.core.game import Game, LatentGame, Turn
 from zerosum.core.runtime import uncompiled
+from zerosum.data.fields import Batch, size_of
+from zerosum.modalities.modality import Modality
 
 TANGENTS = 24
 """Directions of the code along which a sample is followed."""
@@ -49,35 +51,38 @@ def undisturbed(game: Game, seed: int) -> Iterator[None]:
         game.signals = signals
 
 
-def critic_turn(game: Game, batch: Batch) -> Turn | None:
-    """The turn whose loss reports logits of real and of fake samples; None where none does."""
-    for turn in game.turns():
-        game.signals = {}
-        turn.loss(batch)
-        if {"real_logits", "fake_logits"} <= set(game.signals):
-            return turn
-    return None
+def critic_turn(game: Game) -> Turn | None:
+    """The first turn of a player that judges; None where nobody does."""
+    judges = set(game.critics())
+    return next((turn for turn in game.turns() if judges & set(turn.players)), None)
 
 
-def logits(game: Game, turn: Turn, batch: Batch, size: int) -> tuple[Tensor, Tensor]:
-    """Logits (N,) of the samples of a batch and of as many fakes, judged `size` at a time."""
+@torch.no_grad()
+def critic_logits(game: Game, player: str, batch: Batch, size: int) -> tuple[Tensor, Tensor]:
+    """A critic's logits of the samples of a batch and of as many fakes, judged `size` at a time.
+
+    Fakes answer the inputs of the batch in games that map.
+    """
+    critic = game.critics()[player]
     real, fake = [], []
-    count = len(next(iter(batch.values())))
+    count = size_of(batch)
     for start in range(0, count - count % size or count, size):
-        game.signals = {}
-        turn.loss({name: value[start : start + size] for name, value in batch.items()})
-        real.append(game.signals["real_logits"].detach().flatten().float())
-        fake.append(game.signals["fake_logits"].detach().flatten().float())
+        part = {name: value[start : start + size] for name, value in batch.items()}
+        made = game.answered(part)
+        real.append(critic(part).flatten().float())
+        fake.append(critic(made).flatten().float())
     return torch.cat(real).cpu(), torch.cat(fake).cpu()
 
 
 @torch.no_grad()
-def tangents(game: Game, field: str, rng: torch.Generator, codes: int = 4) -> Tensor | None:
+def tangents(
+    game: Game, modality: Modality, rng: torch.Generator, codes: int = 4
+) -> Tensor | None:
     """Changes (codes, k, d) of samples along random orthonormal directions of their codes.
 
     None where samples are no function of one code, or where it has fewer than four numbers.
     """
-    if not isinstance(game, LatentGame):
+    if not isinstance(game, LatentGame) or game.inputs():
         return None
     z = game.latent(codes, rng)
     size = z[0].numel()
@@ -92,5 +97,5 @@ def tangents(game: Game, field: str, rng: torch.Generator, codes: int = 4) -> Te
         name: torch.cat([value, value.repeat_interleave(count, dim=0)])
         for name, value in game.prior(codes, rng).items()
     }
-    out = game.decode(moved, held)[field].flatten(1).float().cpu()
+    out = modality.rows(game.decode(moved, held))
     return (out[codes:].unflatten(0, (codes, count)) - out[:codes, None]) / float(step)

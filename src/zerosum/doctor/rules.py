@@ -170,16 +170,16 @@ RULES = (
     Rule(
         "imbalance", "uneven", 60.0, True, 4, 0.05,
         "the steps of one player are {value:.0f} times as long as the other's, and the nearest "
-        "neighbour tells {told_apart:.0%} of the samples from real ones",
+        "neighbour tells {nn_accuracy:.0%} of the samples from real ones",
         even("Bring the learning rates together"),
-        also=lambda s: s.get("told_apart", 0.0) > 0.9,
+        also=lambda s: s.get("nn_accuracy", 0.0) > 0.9,
     ),
     Rule(
         "vanishing gradient", "pull/generator", 0.02, False, 3, 0.05,
-        "the critic splits real from generated ({separation:.1%} of the pairs) and the "
+        "the critic splits real from generated ({critic_auc:.1%} of the pairs) and the "
         "generator's gradient, times the length of its weights, is {value:.1e} (limit {limit})",
         calm("Use a loss that does not saturate, smooth the critic, or slow it down"),
-        also=lambda s: s.get("separation", 0.0) > 0.98,
+        also=lambda s: s.get("critic_auc", 0.0) > 0.98,
     ),
     Rule(
         "augmentation leak", "leak", 0.0, False, 3, 0.3,
@@ -194,13 +194,13 @@ RULES = (
         advise("Show the condition to the discriminator, or raise its weight in the loss"),
     ),
     Rule(
-        "condition ignored", "obedience", 0.25, False, 3, 0.3,
+        "condition ignored", "class_agreement", 0.25, False, 3, 0.3,
         "samples lie among real ones of the class that was asked for {value:.0%} as often, beyond "
         "chance, as held-out samples do (limit {limit:.0%})",
         advise("Show the condition to the discriminator, and check the labels"),
     ),
     Rule(
-        "memorisation", "told_apart", 0.4, False, 3, 0.1,
+        "memorisation", "nn_accuracy", 0.4, False, 3, 0.1,
         "the nearest neighbour tells {value:.0%} of the samples from real ones, where new samples "
         "give 50 % or more: real and generated samples lie in pairs",
         augment("Use more data or augmentation, or a smaller generator"),
@@ -212,7 +212,7 @@ RULES = (
         augment("Use more data or augmentation, or a smaller generator"),
     ),
     Rule(
-        "discriminator overfit", "recognition", 0.8, True, 3, 0.1,
+        "discriminator overfit", "overfit_auc", 0.8, True, 3, 0.1,
         "the critic puts {value:.0%} of the pairs of a training and a held-out sample in that "
         "order, where 50 % would be fair (limit {limit:.0%})",
         augment("Augment, use more data, or strengthen R1"),

@@ -12,9 +12,6 @@ import math
 import torch
 from torch import Tensor
 
-SIDE = 32
-"""Images are brought down to this side before they are compared."""
-
 
 def distances(a: Tensor, b: Tensor) -> Tensor:
     """Euclidean distances (N, M) of rows (N, d) and (M, d).
@@ -27,17 +24,7 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     return torch.cdist(a, b, compute_mode=mode)
 
 
-def features(samples: Tensor) -> Tensor:
-    """Rows (N, d), float32 on the CPU, of images (N, C, H, W) or points (N, d)."""
-    if samples.ndim == 4 and max(samples.shape[2:]) > SIDE:
-        height, width = samples.shape[2:]
-        factor = SIDE / max(height, width)
-        size = (max(1, round(height * factor)), max(1, round(width * factor)))
-        samples = torch.nn.functional.adaptive_avg_pool2d(samples.float(), size)
-    return samples.detach().flatten(1).float().cpu()
-
-
-def separation(high: Tensor, low: Tensor) -> float:
+def auc(high: Tensor, low: Tensor) -> float:
     """The chance that a logit of `high` (N,) is above one of `low` (M,), ties counting half.
 
     1/2 where they cannot be told apart, 1 where they are split: the area under the curve of
@@ -89,7 +76,7 @@ def covered(real: Tensor, fake: Tensor, k: int = 5) -> float:
     return (distances(real, fake).amin(1) <= radii).double().mean().item()
 
 
-def told_apart(real: Tensor, fake: Tensor) -> float:
+def nn_accuracy(real: Tensor, fake: Tensor) -> float:
     """Accuracy of the leave-one-out nearest neighbour in telling rows (N, d) from rows (M, d).
 
     1/2 for equal laws (Lopez-Paz and Oquab 2017, arXiv:1610.06545); near 0 for copies.
@@ -126,16 +113,16 @@ def directions(tangents: Tensor) -> float:
     return (total / powers.square().sum(1).clamp_min(1e-300)).mean().item()
 
 
-def effect(told: Tensor, otherwise: Tensor, other_code: Tensor) -> float:
+def effect(asked: Tensor, otherwise: Tensor, other_code: Tensor) -> float:
     """How much a condition changes samples, compared with how much the code does.
 
     Args:
-        told: Samples (N, d) of some codes under some conditions.
+        asked: Samples (N, d) of some codes under some conditions.
         otherwise: The same codes under other conditions.
         other_code: Other codes under the first conditions.
     """
-    by_code = (told - other_code).norm(dim=1).mean().item()
-    return (told - otherwise).norm(dim=1).mean().item() / max(by_code, 1e-12)
+    by_code = (asked - other_code).norm(dim=1).mean().item()
+    return (asked - otherwise).norm(dim=1).mean().item() / max(by_code, 1e-12)
 
 
 def agreement(rows: Tensor, labels: Tensor, base: Tensor, base_labels: Tensor) -> float:

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.augment.diffaugment import DiffAugment
-from zerosum.core.game import Batch, Terms, Turn
-from zerosum.core.run import Actors
+from zerosum.core.ema import EMA
+from zerosum.core.game import Game, Terms, Turn
 from zerosum.core.runtime import uncompiled
 from zerosum.core.schedule import Number, at
+from zerosum.data.fields import Batch
 from zerosum.doctor.checkup import augmentations
 from zerosum.doctor.event import Event
-from zerosum.doctor.probe import critic_turn
 from zerosum.doctor.remedies import HIGHEST, USUAL
 
 LEAST, MOST = 1e-3, 1e7
@@ -38,11 +38,12 @@ class Treatment:
     """What was prescribed so far: a part of the run's state.
 
     Args:
-        actors: What has state in the run.
-        critics: The players whose loss reports logits.
+        game: The game.
+        ema: Its averages.
         state: What `state` gave before; empty at first.
 
     Attributes:
+        critics: The players who judge.
         factors: Factor of each player's learning rate.
         penalised: Whether the critic plays the penalty's turn.
         augmented: Whether the critic sees augmented images.
@@ -51,8 +52,8 @@ class Treatment:
         taken: Actions so far.
     """
 
-    def __init__(self, actors: Actors, critics: tuple[str, ...], state: Mapping[str, Any]) -> None:
-        self.actors, self.critics = actors, critics
+    def __init__(self, game: Game, ema: EMA, state: Mapping[str, Any]) -> None:
+        self.game, self.ema, self.critics = game, ema, tuple(game.critics())
         self.factors: dict[str, float] = dict(state.get("factors", {}))
         self.penalised: bool = state.get("penalised", False)
         self.augmented: bool = state.get("augmented", False)
@@ -61,7 +62,7 @@ class Treatment:
         self.taken: int = state.get("taken", 0)
         self._augment = DiffAugment(("translation", "cutout"))
         self._hooked: set[str] = set()
-        self._settle()
+        self._apply()
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint: JSON."""
@@ -94,7 +95,7 @@ class Treatment:
             weights is left to the caller, who has the checkpoints.
         """
         players = list(rates)
-        progress = self.actors.game.progress
+        progress = self.game.progress
         now = {n: at(rate, progress) * self.factor(n) for n, rate in rates.items()}
         guilty = event.signal.partition("/")[2]
         done: list[str] = []
@@ -123,7 +124,7 @@ class Treatment:
         done = [line for line in done if line]
         if done:
             self.taken += 1
-            self._settle()
+            self._apply()
         return done
 
     # -- the single changes ----------------------------------------------------------------
@@ -149,34 +150,34 @@ class Treatment:
         return ["the critic sees shifted and blanked images"]
 
     def _show_plain(self) -> list[str]:
-        if self.plain or not augmentations(self.actors.game):
+        if self.plain or not augmentations(self.game):
             return []
         self.plain = True
         return ["the game's own augmentation is off"]
 
     def _average(self) -> list[str]:
-        longest = LONG * self.actors.game.progress.total
+        longest = LONG * self.game.progress.total
         if self.half_life >= longest:
             return []
         self.half_life = longest
-        return [f"averages with a half-life of {longest:,.0f} images"]
+        return [f"averages with a half-life of {longest:,.0f} examples"]
 
     # -- what they do ----------------------------------------------------------------------
 
-    def _settle(self) -> None:
+    def _apply(self) -> None:
         if self.half_life:
-            self.actors.ema.half_life, self.actors.ema.ramp = self.half_life, 0.0
+            self.ema.half_life, self.ema.ramp = self.half_life, 0.0
         if self.augmented and "augmented" not in self._hooked:
             for module in self._networks():
                 module.register_forward_pre_hook(self._show)
             self._hooked.add("augmented")
         if self.plain and "plain" not in self._hooked:
-            for module in augmentations(self.actors.game):
+            for module in augmentations(self.game):
                 module.register_forward_hook(_unchanged)
             self._hooked.add("plain")
 
     def _networks(self) -> list[nn.Module]:
-        players = self.actors.game.players()
+        players = self.game.players()
         return [
             module
             for name in self.critics
@@ -197,40 +198,28 @@ class Treatment:
         return (self._augment(given[0]), *given[1:])
 
     def penalty(self, batch: Batch) -> Terms:
-        """gamma / 2 times the mean squared gradient of each logit by its input.
-
-        The critic's own loss is run to see what its networks are shown, real and generated;
-        only the penalty is given back.
-        """
-        seen: list[Tensor] = []
-        said: list[Tensor] = []
-
-        def before(module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
-            if not _numbers(given):
-                return None
-            seen.append(given[0].detach().requires_grad_())
-            return (seen[-1], *given[1:])
-
-        def after(module: nn.Module, given: tuple[Any, ...], out: object) -> None:
-            if _numbers(given) and isinstance(out, Tensor):
-                said.append(out)
-
-        hooks = [module.register_forward_pre_hook(before) for module in self._networks()]
-        hooks += [module.register_forward_hook(after) for module in self._networks()]
-        signals = dict(self.actors.game.signals)
-        try:
-            with uncompiled():
-                critic_turn(self.actors.game, batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
-            self.actors.game.signals = signals
+        """gamma / 2 times the mean squared gradient of each critic's logits by what it judges,
+        real and generated."""
+        with torch.no_grad():
+            made = self.game.answered(batch)
+        untouched = {*self.game.inputs(), *self.game.conditions()}
         terms = []
-        for given, out in zip(seen, said):
-            (slope,) = torch.autograd.grad(out.sum(), given, create_graph=True)
-            gamma = GAMMA * given[0].numel() ** 0.25
-            terms.append(gamma / 2 * slope.flatten(1).square().sum(1).mean())
-        return {"penalty": sum(terms, start=torch.zeros((), device=self.actors.game.device))}
+        with uncompiled():
+            for critic in self.game.critics().values():
+                for part in (batch, made):
+                    shown = {
+                        name: value.detach().requires_grad_()
+                        for name, value in part.items()
+                        if value.is_floating_point() and name not in untouched
+                    }
+                    out = critic({**part, **shown})
+                    slopes = torch.autograd.grad(
+                        out.sum(), list(shown.values()), create_graph=True, allow_unused=True
+                    )
+                    used = [slope.flatten(1) for slope in slopes if slope is not None]
+                    gamma = GAMMA * sum(slope.shape[1] for slope in used) ** 0.25
+                    terms.append(gamma / 2 * torch.cat(used, 1).square().sum(1).mean())
+        return {"penalty": sum(terms, start=torch.zeros((), device=self.game.device))}
 
 
 def _unchanged(module: nn.Module, given: tuple[Any, ...], out: object) -> Tensor:

@@ -108,6 +108,7 @@ class ConditionalBatchNorm2d(nn.Module):
     linear in the vector, the gain around 1.
     """
 
+    averaged_buffers = ("running_mean", "running_var")
     running_mean: Tensor
     running_var: Tensor
 

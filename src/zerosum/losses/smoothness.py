@@ -19,9 +19,11 @@ class PathLength(nn.Module):
 
     Penalises (|J^T y| - a)^2 for random y and a running mean a of the lengths, so that a step in
     w moves the image by about the same amount everywhere. `mean` is a buffer: hold the module in
-    the game and it is part of every checkpoint. On several ranks each keeps its own mean.
+    the game, call `update` after each step, and the mean is part of every checkpoint and the same
+    on all ranks.
     """
 
+    averaged_buffers = ("mean",)
     mean: Tensor
 
     def __init__(self, decay: float = 0.01) -> None:
@@ -38,11 +40,19 @@ class PathLength(nn.Module):
             raise UserError(f"the decay of PathLength must be in (0, 1], not {decay}")
         self.decay = decay
         self.register_buffer("mean", torch.zeros(()))
+        self._next: Tensor | None = None
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Let the last batch's lengths enter the mean; call it in the game's `after_step`."""
+        if self._next is not None:
+            self.mean.copy_(self._next)
+        self._next = None
 
     def forward(
         self, synthesis: Synthesis, latents: Tensor, *, noise: Tensor | None = None
     ) -> Tensor:
-        """The penalty of one batch; moves the running mean.
+        """The penalty of one batch. The running mean itself is moved by `update`.
 
         Args:
             synthesis: Maps latents to samples (B, C, ...), images (B, C, H, W) for one.
@@ -66,7 +76,7 @@ class PathLength(nn.Module):
         # The new mean stays in the graph of this penalty, as in the official code: its
         # derivative is the decay times the mean length's, small but not nothing.
         mean = torch.lerp(self.mean.to(lengths.dtype), lengths.mean(), self.decay)
-        self.mean.copy_(mean.detach())
+        self._next = mean.detach()
         return (lengths - mean).square().mean()
 
     @staticmethod

@@ -60,10 +60,11 @@ def top_k(fake_logits: Tensor, share: float) -> Tensor:
 class LeCamAnchors(nn.Module):
     """Running means of the critic's logits for `lecam`, as buffers.
 
-    The first update sets them, later ones move them. On several ranks each keeps its own, unless
-    it is given logits averaged over the ranks.
+    The first update sets them, later ones move them; on several ranks they are averaged after each
+    step. `update` belongs into the game's `after_step`, with the logits of the critic's turn.
     """
 
+    averaged_buffers = ("real", "fake")
     real: Tensor
     fake: Tensor
     started: Tensor

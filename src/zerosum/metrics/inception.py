@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy import stats
 from torch import Tensor
 
 from zerosum.errors import UserError
 from zerosum.metrics.inputs import Array, at_least, checked, generator
-from zerosum.metrics.score import Score, around, student
+from zerosum.metrics.score import Score, around
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,7 +66,7 @@ def inception_score(
         low, high = around(math.log(mean), float(part.var()) / len(part))
         interval = (math.exp(low), math.exp(high))
     else:
-        half = student(splits - 1) * float(scores.std()) / math.sqrt(splits)
+        half = float(stats.t.ppf(0.975, splits - 1)) * float(scores.std()) / math.sqrt(splits)
         interval = (mean - half, mean + half)
     return InceptionScore(
         value=mean,

@@ -72,22 +72,3 @@ def wilson(share: float, count: float) -> tuple[float, float]:
     half = math.sqrt(share * (1 - share) * z + z * z / 4) / (1 + z)
     # At shares of 0 and 1 one end is the share itself: keep round-off from passing it.
     return min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half))
-
-
-def student(freedom: int) -> float:
-    """The 97.5 % point of Student's law (Cornish-Fisher series, Abramowitz & Stegun 26.7.5).
-
-    Args:
-        freedom: Degrees of freedom, at least 1; the series is good to 2 % from 3 on, and the
-            exact values stand in for 1 and 2.
-    """
-    if freedom <= 2:
-        return (12.706204736432095, 4.302652729911275)[freedom - 1]
-    z = Z95
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))

@@ -7,72 +7,44 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from zerosum.codecs.image import to_uint8
-from zerosum.core.files import atomic
+from zerosum.core.draw import given_inputs
 from zerosum.core.runtime import find_device
-from zerosum.data.config import Images
-from zerosum.data.source import Source, Split, finish
+from zerosum.data.config import DataConfig
+from zerosum.data.fields import Batch, size_of
+from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
-from zerosum.metrics.extractors import (
-    Extractor,
-    FunctionExtractor,
-    extractor,
-    lite0_available,
-    score_name,
-)
-from zerosum.metrics.extractors.classifiers import SETS, weights_file
-from zerosum.metrics.extractors.simple import WIDEST
-from zerosum.metrics.extractors.suite import DEFAULT, METRICS, Embedded, Sets, parse_metrics
+from zerosum.files import atomic
+from zerosum.metrics.features import Features
+from zerosum.metrics.judge import Judge
 from zerosum.metrics.record import ScoreRecord
+from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
+from zerosum.modalities import modality
+from zerosum.modalities.modality import Modality
 from zerosum.pipelines.generate import Generator
+from zerosum.pipelines.reading import kind_of
 
 CACHE_VARIABLE = "ZEROSUM_CACHE"
-CHUNK = 512
-"""Samples drawn at a time; a part of their identity, for each chunk has a seed of its own."""
-BATCH = 64
-"""Images given to an extractor at a time."""
 FEWEST = 10
-HELD_OUT = 0.2
-"""Share of a folder of reals that is kept for the ceiling; enough for one in small folders."""
 
 OnProgress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Finished samples, images as uint8, and their classes where they have any."""
-
-    values: Tensor
-    labels: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def hash(self) -> str:
-        """sha256 of the values and their shape."""
-        digest = hashlib.sha256(repr((tuple(self.values.shape), self.values.dtype)).encode())
-        digest.update(self.values.contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
-
-@dataclass(frozen=True)
 class Reference:
-    """The real side: training samples, held-out ones, and how both were prepared."""
+    """The real side: training examples, held-out ones, and how both were prepared."""
 
-    train: Samples
-    held_out: Samples | None
-    name: str
-    held_out_note: str
-    data_filter: str
-    known_set: str = ""
-    """Name of the set, where it is one that the package has a classifier for."""
+    modality: Modality
+    split: Split
+    train: Batch
+    held_out: Batch
+    title: str
+    prepared: str
 
 
 @dataclass(frozen=True)
@@ -99,9 +71,9 @@ class Evaluator:
 
     def __init__(
         self,
-        names: Sequence[str] = DEFAULT,
+        names: Sequence[str] = (),
         *,
-        features: str | Extractor | None = None,
+        features: Any = None,
         samples: int = 2000,
         seed: int = 0,
         device: str = "auto",
@@ -110,24 +82,23 @@ class Evaluator:
         """Settle the protocol.
 
         Args:
-            names: Of `METRICS`.
-            features: An extractor or its name; None chooses by the data.
+            names: Metrics; none for those that suit the kind of data.
+            features: `Features`, an extractor or its name; None chooses by the data.
             samples: Fakes to draw; as many reals at most, and as many held-out ones.
             seed: Of the samples and of all that metrics draw.
             device: Where networks run.
             on_progress: Called with what is being done, done, and of how many.
 
         Raises:
-            UserError: An unknown metric or too few samples.
+            UserError: Too few samples.
         """
-        self.names = parse_metrics(",".join(names))
         if samples < FEWEST:
             raise UserError(f"{samples} samples are too few: give --samples {FEWEST} or more")
-        self.features, self.samples, self.seed = features, samples, seed
+        self.names, self.features, self.samples, self.seed = names, features, samples, seed
         self.device = find_device(device)
         self._report = on_progress or (lambda _what, _done, _total: None)
         self._references: dict[str, Reference] = {}
-        self._extractors: dict[str, Extractor] = {}
+        self._judges: dict[str, Judge] = {}
         self._ceilings: dict[tuple[str, ...], tuple[dict[str, ScoreRecord], list[str]]] = {}
 
     def run(self, path: str | Path, module: str | None = None) -> Evaluation:
@@ -137,180 +108,185 @@ class Evaluator:
             UserError: No such run, data that are gone, or a metric that cannot be taken on them.
         """
         generator = Generator.load(path, device=str(self.device), module=module)
-        recipe = generator.recipe
-        name = "image" if isinstance(recipe.data, Images) else "point"
-        key = recipe.data.model_dump_json()
-        if key not in self._references:
-            split = recipe.data.open(lambda done, total: self._report("reading", done, total))
-            described = _prepared(recipe.data) if isinstance(recipe.data, Images) else "none"
-            known = recipe.data.path if isinstance(recipe.data, Images) else ""
-            self._references[key] = self._reference(split, name, described, known)
-        fake = self._draw(generator, name)
-        averaged = recipe.ema.half_life > 0
-        return self._evaluate(str(path), self._references[key], fake, averaged)
+        reference = self._learned(generator)
+        fake, truth = self._draw(generator, reference)
+        averaged = generator.recipe.ema.half_life > 0
+        return self._evaluate(str(path), reference, fake, averaged, truth)
 
-    def folders(self, real: str, fake: str, size: tuple[int, int] | None = None) -> Evaluation:
-        """Score one set of images against another; each a folder, archive or named set.
+    def baselines(self, path: str | Path, module: str | None = None) -> list[Evaluation]:
+        """Score honest methods that are no GAN on the data of a run, by the same protocol.
 
         Raises:
-            UserError: A set cannot be read, sizes are mixed, or a metric cannot be taken.
+            UserError: As for `run`.
         """
-        config = Images(path=real, size=size)
-        if real not in SETS:  # those keep what their classifiers have not seen either
-            config = config.model_copy(update={"holdout": HELD_OUT})
-        made = Images(path=fake, size=size, holdout=0)
-        splits = [self._open(config), self._open(made)]
-        shapes = [split.train.shapes["image"] for split in splits]
-        if shapes[0][1:] != shapes[1][1:]:
-            first, second = (f"{height}x{width}" for _, height, width in shapes)
-            raise UserError(f"{real} has {first} images and {fake} {second}: add --size {first}")
-        if shapes[0][0] != shapes[1][0]:
-            most = {"channels": max(shapes[0][0], shapes[1][0])}
-            splits = [self._open(c.model_copy(update=most)) for c in (config, made)]
-        reference = self._reference(splits[0], "image", _prepared(config), real)
-        source = splits[1].train
-        assert isinstance(source, Source)
-        return self._evaluate(fake, reference, self._fetch(source, "image"), None)
+        generator = Generator.load(path, module=module)
+        reference = self._learned(generator)
+        split = reference.split
+        assert isinstance(split.train, Source)
+        n = self.samples
+        inputs, truth = given_inputs(generator.game, split.train, split.heldout, n)
+        made = reference.modality.baselines(split.train, split.codec, n, self.seed, inputs)
+        return [
+            self._evaluate(name, reference, samples, None, truth) for name, samples in made.items()
+        ]
 
-    def _open(self, config: Images) -> Split:
-        try:
-            split = config.open(lambda done, total: self._report("reading", done, total))
-        except UserError as error:
-            raise UserError(str(error).replace("data.size=", "--size ")) from error
-        if not isinstance(split.train, Source):
-            raise UserError(f"{config.path} is a stream of shards: name a folder or an archive")
-        return split
+    def folders(self, real: str, fake: str, size: tuple[int, int] | None = None) -> Evaluation:
+        """Score one set of examples against another; each a folder, archive, file or named set.
 
-    def _reference(self, split: Split, name: str, data_filter: str, known: str) -> Reference:
+        Args:
+            real: Real examples; their kind decides how both are read.
+            fake: Generated ones.
+            size: (height, width) that pictures are brought to; None for the size that they have.
+
+        Raises:
+            UserError: A set cannot be read, they differ in shape, or a metric cannot be taken.
+        """
+        first, second = kind_of(real).compared(real, fake, size)
+        split = first.open(None, self._reading)
+        reference = self._reference(split, first)
+        made = second.open(split.codec, self._reading).train
+        return self._evaluate(second.title, reference, made.some(self.samples), None, {})
+
+    def _learned(self, generator: Generator) -> Reference:
+        """The data that a generator learned from, read once."""
+        config = generator.recipe.data
+        key = config.model_dump_json()
+        if key not in self._references:
+            split = config.open(generator.codec, self._reading)
+            self._references[key] = self._reference(split, config)
+        return self._references[key]
+
+    def _reading(self, done: int, total: int) -> None:
+        self._report("reading", done, total)
+
+    def _reference(self, split: Split, config: DataConfig) -> Reference:
+        """At most `samples` of each part, always the same ones whatever the seed."""
         if not isinstance(split.train, Source):
             raise UserError("a stream of shards cannot be sampled: evaluate on folders, --real")
-        if name not in split.train.shapes:
-            raise UserError("only images and points can be scored, not these data")
-        held = None if split.heldout is None else self._fetch(split.heldout, name)
+        held_out = {} if split.heldout is None else split.heldout.some(self.samples)
         return Reference(
-            train=self._fetch(split.train, name),
-            held_out=held,
-            name=split.train.name,
-            held_out_note=split.heldout_note,
-            data_filter=data_filter,
-            known_set=known if known in SETS else "",
+            modality=modality.of(config),
+            split=split,
+            train=split.train.some(self.samples),
+            held_out=held_out,
+            title=config.title,
+            prepared=config.prepared,
         )
 
-    def _fetch(self, source: Source, name: str) -> Samples:
-        """At most `samples` of a source, always the same ones whatever the seed."""
-        order = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
-        rows = order[: self.samples].tolist()
-        parts = [source.fetch(rows[i : i + CHUNK]) for i in range(0, len(rows), CHUNK)]
-        labels = torch.cat([p["label"] for p in parts]) if "label" in source.shapes else None
-        return Samples(torch.cat([part[name] for part in parts]), labels)
-
-    def _draw(self, generator: Generator, name: str) -> Samples:
-        """Fakes under the seed, rounded to 8 bits as their files would be."""
-        starts = range(0, self.samples, CHUNK)
-        source = torch.Generator().manual_seed(self.seed)
-        seeds = torch.randint(2**62, (len(starts),), generator=source).tolist()
-        values, labels = [], []
-        for start, seed in zip(starts, seeds):
-            self._report("drawing", start, self.samples)
-            drawn = generator.draw(min(CHUNK, self.samples - start), seed=seed)
-            if name not in drawn:
-                raise UserError(f"{generator.recipe.system} makes no {name}: it cannot be scored")
-            values.append(to_uint8(drawn[name]) if name == "image" else drawn[name])
-            labels += [drawn["label"]] if "label" in drawn else []
+    def _draw(self, generator: Generator, reference: Reference) -> tuple[Batch, Batch]:
+        """Fakes under the seed, and the true answers where the game maps."""
+        self._report("drawing", 0, self.samples)
+        split = reference.split
+        inputs, truth = given_inputs(generator.game, split.train, split.heldout, self.samples)
+        fake = generator.drawn_on(inputs, self.samples, self.seed)
         self._report("drawing", self.samples, self.samples)
-        return Samples(torch.cat(values), torch.cat(labels) if labels else None)
+        return fake, truth
 
-    def _choose(self, reference: Reference) -> tuple[Extractor, str]:
-        """The extractor, and why it was chosen where nobody asked for it."""
-        if isinstance(self.features, Extractor):
-            return self.features.to(self.device), ""
-        if reference.train.values.ndim != 4:
-            if self.features not in (None, "points"):
-                raise UserError(f"--features {self.features} is for images: leave it out here")
-            flat = FunctionExtractor(lambda points: points.flatten(1), "points")
-            return flat, "features: points, for these data are no images"
-        name, why = (self.features, "") if self.features else default_features(reference)
-        if name not in self._extractors:
-            self._extractors[name] = extractor(name).to(self.device)
-        return self._extractors[name], f"features: {name}, {why}" if why else ""
+    def _judge(self, reference: Reference) -> Judge:
+        kind = reference.modality
+        if kind.name not in self._judges:
+            known = known_metrics(kind.own_metrics)
+            chosen = (
+                self.features
+                if isinstance(self.features, Features)
+                else kind.features(self.features, reference.train, reference.title)
+            )
+            on_device = replace(chosen, take=lambda batch: chosen.take(self._moved(batch)))
+            self._judges[kind.name] = Judge(on_device, known, reference.split.codec.decode)
+        return self._judges[kind.name]
 
-    def _embed(self, samples: Samples, chosen: Extractor, what: str, keep: bool) -> Embedded:
+    def _moved(self, batch: Batch) -> Batch:
+        return {name: value.to(self.device) for name, value in batch.items()}
+
+    def _embed(self, examples: Batch, judge: Judge, what: str, keep: bool) -> Embedded:
         """Features and logits, from the cache where the same were computed before."""
-        path = _cache_file(samples, chosen) if keep and chosen.weight_hash else None
+        path = None
+        if keep and judge.features.weight_hash:
+            path = _cache_file(examples, judge.features)
         found = None if path is None else _read_cache(path)
-        if found is None:
-            features, logits = [], []
-            for start in range(0, len(samples), BATCH):
-                self._report(what, start, len(samples))
-                batch = finish({"x": samples.values[start : start + BATCH]})["x"]
-                out = chosen.outputs(batch.to(self.device))
-                features.append(out.features.cpu())
-                logits += [] if out.logits is None else [out.logits.cpu()]
-            found = {"features": torch.cat(features).contiguous()}
-            if logits:
-                found["logits"] = torch.cat(logits).contiguous()
-            if path is not None:
-                with atomic(path) as partial:
-                    save_file(found, partial)
-        self._report(what, len(samples), len(samples))
-        images = samples.values if samples.values.ndim == 4 else None
-        return Embedded(found["features"], found.get("logits"), samples.labels, images)
+        kept = None if found is None else (found["features"], found.get("logits"))
+        embedded = judge.embed(examples, lambda done, total: self._report(what, done, total), kept)
+        if path is not None and found is None:
+            tensors = {"features": embedded.features.contiguous()}
+            if embedded.logits is not None:
+                tensors["logits"] = embedded.logits.contiguous()
+            with atomic(path) as partial:
+                save_file(tensors, partial)
+        return embedded
 
     def _evaluate(
-        self, name: str, reference: Reference, fake: Samples, averaged: bool | None
+        self,
+        name: str,
+        reference: Reference,
+        fake: Batch,
+        averaged: bool | None,
+        truth: Batch,
     ) -> Evaluation:
         real = reference.train
-        if real.values.shape[1:] != fake.values.shape[1:]:
+        _check_alike(name, real, fake)
+        count, made = size_of(real), size_of(fake)
+        if min(count, made) < FEWEST:
             raise UserError(
-                f"{name} makes samples of shape {tuple(fake.values.shape[1:])} and the reals have "
-                f"{tuple(real.values.shape[1:])}: the data are not those it was trained on"
+                f"{name}: {min(count, made)} samples on one side: {FEWEST} are the least to score"
             )
-        few = min(len(real), len(fake))
-        if few < FEWEST:
-            raise UserError(f"{name}: {few} samples on one side: {FEWEST} are the least to score")
-        chosen, why = self._choose(reference)
-        embedded = self._embed(real, chosen, "features of reals", keep=True)
+        judge = self._judge(reference)
+        names = parse_metrics(
+            ",".join(self.names or reference.modality.usual_metrics(reference.split.train.fields)),
+            judge.metrics,
+        )
+        embedded = self._embed(real, judge, "features of reals", keep=True)
         held = reference.held_out
-        fresh = None
-        if held is not None:
-            fresh = self._embed(held, chosen, "features of held-out reals", keep=True)
-        made = self._embed(fake, chosen, "features of fakes", keep=False)
+        fresh = self._embed(held, judge, "features of held-out reals", keep=True) if held else None
+        answers = judge.embed(truth) if truth else None
+        generated = self._embed(fake, judge, "features of fakes", keep=False)
+        chosen = judge.features
         form = ScoreRecord(
             metric="",
             value=0.0,
             interval=None,
             null=None,
-            n_real=len(real),
-            n_fake=len(fake),
-            data=reference.name,
-            data_hash=real.hash,
+            n_real=count,
+            n_fake=made,
+            data=reference.split.train.name,
+            data_hash=batch_hash(real),
             split="training part",
             features=chosen.name,
             weight_hash=chosen.weight_hash,
-            data_filter=reference.data_filter,
+            data_filter=reference.prepared,
             extractor_filter=chosen.filter,
             dtype=str(embedded.features.dtype).removeprefix("torch."),
             seed=self.seed,
             averaged=averaged,
         )
-        scores = self._take(Sets(embedded, made, fresh, self.seed), form, self.names, "scores")
-        notes = [why] if why else []
+        train = reference.split.train
+        learned = reference.modality.learned(train) if isinstance(train, Source) else None
+        sets = Sets(embedded, generated, fresh, self.seed, answers, learned)
+        scores = self._take(judge, sets, form, names, "scores")
+        used = any(judge.metrics[one].takes == "features" for one in names)
+        notes = [f"features: {chosen.name}, {chosen.why}"] if chosen.why and used else []
         width = embedded.features.shape[1]
-        if few <= 2 * width and "fd" in self.names:
+        if min(count, made) <= 2 * width and "fd" in names:
             notes.append(
-                f"{few:,} samples for {width:,} features: bias rules the Fréchet distance, "
-                "look at kd or give more --samples"
+                f"{min(count, made):,} samples for {width:,} features: bias rules the Fréchet "
+                "distance, look at kd or give more --samples"
             )
-        ceilings, complaints = self._ceiling(embedded, fresh, form)
-        if ceilings and held is not None and len(held) < len(fake):
+        ceilings, complaints = self._ceiling(judge, names, embedded, fresh, form, learned)
+        if ceilings and held and size_of(held) < made:
             notes.append(
-                f"the ceiling has {len(held):,} samples for {len(fake):,}, which moves fd, "
-                f"coverage and is: for like numbers give --samples {min(len(held), len(real))}"
+                f"the ceiling has {size_of(held):,} samples for {made:,}, which moves fd, "
+                f"coverage and is: for like numbers give --samples {min(size_of(held), count)}"
             )
-        return Evaluation(name, scores, ceilings, reference.held_out_note, notes + complaints)
+        note = reference.split.heldout_note
+        return Evaluation(name, scores, ceilings, note, notes + complaints)
 
     def _ceiling(
-        self, real: Embedded, fresh: Embedded | None, form: ScoreRecord
+        self,
+        judge: Judge,
+        names: Sequence[str],
+        real: Embedded,
+        fresh: Embedded | None,
+        form: ScoreRecord,
+        learned: Any,
     ) -> tuple[dict[str, ScoreRecord], list[str]]:
         """Scores of held-out reals in the fakes' place, and why some cannot be had.
 
@@ -323,46 +299,55 @@ class Evaluator:
         if key not in self._ceilings:
             # Averaged or not is a matter of fakes.
             blank = replace(form, kind="ceiling", averaged=None)
-            sets = Sets(real, fresh, None, self.seed)
+            sets = Sets(real, fresh, None, self.seed, learned=learned)
             records: list[ScoreRecord] = []
             complaints: list[str] = []
-            for name in (name for name in self.names if METRICS[name].ceiling):
+            usable = (judge.metrics[n].ceiling and not judge.metrics[n].paired for n in names)
+            for name in (name for name, use in zip(names, usable) if use):
                 try:
-                    records += self._take(sets, blank, [name], "ceilings")
+                    records += self._take(judge, sets, blank, [name], "ceilings")
                 except UserError as error:
                     complaints.append(f"no ceiling of {name}: held-out reals: {error}")
             self._ceilings[key] = {record.metric: record for record in records}, complaints
         return self._ceilings[key]
 
     def _take(
-        self, sets: Sets, form: ScoreRecord, names: Sequence[str], what: str
+        self, judge: Judge, sets: Sets, form: ScoreRecord, names: Sequence[str], what: str
     ) -> list[ScoreRecord]:
         records = []
         plain = replace(
-            form, features="the images", weight_hash="", extractor_filter="none", dtype="uint8"
+            form,
+            features="the examples",
+            weight_hash="",
+            extractor_filter="none",
+            dtype="as drawn",
         )
         for done, name in enumerate(names):
             self._report(what, done, len(names))
-            metric = METRICS[name]
-            for label, score, parameters in metric.run(sets):
-                if metric.images:
-                    records.append(plain.taken(label, score, parameters))
-                else:
-                    full = score_name(label, form.features)
-                    records.append(form.taken(full, score, parameters))
+            for taken in judge.take(name, sets):
+                base = form if taken.on_features else plain
+                records.append(base.taken(taken.name, taken.score, dict(taken.parameters)))
         self._report(what, len(names), len(names))
         return records
 
 
-def default_features(reference: Reference) -> tuple[str, str]:
-    """The extractor that suits some images best among those that are here, and why."""
-    if reference.known_set and weights_file(reference.known_set).is_file():
-        return f"cnn-{reference.known_set}", f"for the data are {reference.known_set}"
-    if lite0_available():
-        return "efficientnet-lite0", "for its weights are here"
-    if reference.train.values[0].numel() <= WIDEST:
-        return "pixels", "for no weights of efficientnet-lite0 are here (ZEROSUM_WEIGHTS)"
-    return "random-conv", "for no weights are here and the pixels are too many"
+def _check_alike(name: str, real: Batch, fake: Batch) -> None:
+    """Refuse samples whose shapes are not those of the real examples."""
+    for key in set(real) & set(fake):
+        if real[key].shape[1:] != fake[key].shape[1:]:
+            raise UserError(
+                f"{name} makes samples of shape {tuple(fake[key].shape[1:])} and the reals have "
+                f"{tuple(real[key].shape[1:])}: the data are not those it was trained on"
+            )
+
+
+def batch_hash(examples: Batch) -> str:
+    """sha256 of the values of all fields and their shapes."""
+    digest = hashlib.sha256()
+    for name, value in sorted(examples.items()):
+        digest.update(repr((name, tuple(value.shape), value.dtype)).encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:
@@ -375,8 +360,8 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("zerosum")) / "features"
 
 
-def _cache_file(samples: Samples, chosen: Extractor) -> Path:
-    parts = (samples.hash, chosen.name, chosen.weight_hash, chosen.filter)
+def _cache_file(examples: Batch, chosen: Features) -> Path:
+    parts = (batch_hash(examples), chosen.name, chosen.weight_hash, chosen.filter)
     return cache_folder() / f"{hashlib.sha256(repr(parts).encode()).hexdigest()}.safetensors"
 
 
@@ -386,9 +371,3 @@ def _read_cache(path: Path) -> dict[str, Tensor] | None:
         return load_file(path) if path.is_file() else None
     except (OSError, SafetensorError):
         return None
-
-
-def _prepared(config: Images) -> str:
-    if config.size is None:
-        return "as stored"
-    return f"{config.filter}, {config.resize} to {config.size[0]}x{config.size[1]}"

@@ -9,14 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from zerosum.core.optim import build_optimizers
-from zerosum.core.run import RunFolder, read_run
-from zerosum.core.sheets import read_lines
 from zerosum.data.source import Source
 from zerosum.doctor.checkup import Reference, checkup
 from zerosum.doctor.data import faults
 from zerosum.doctor.dynamics import duality_gap, game_spectrum
 from zerosum.doctor.event import Event
 from zerosum.doctor.rules import RULES
+from zerosum.modalities.modality import of
+from zerosum.records import read_lines
+from zerosum.training.run import RunFolder, read_run
 
 GAP_STEPS = 200
 """Steps that a copy of each player learns on for the duality gap."""
@@ -57,13 +58,13 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     Raises:
         UserError: The folder holds no run, no whole checkpoint yet, or its data are not there.
     """
-    game, recipe, snapshot = read_run(path, module)
-    game.load_state_dict(snapshot.game | snapshot.training["extra"])  # the last, not the averaged
-    folder, split = RunFolder.around(path), recipe.data.open()
-    reference = Reference.of(split)
+    saved = read_run(path, module)
+    game, recipe = saved.unaveraged(), saved.recipe
+    folder, split, kind = RunFolder.around(path), recipe.data.open(saved.codec), of(recipe.data)
+    reference = Reference.of(split, kind, game)
     now, found, eigenvalues, gap = {}, [], None, None
     if isinstance(split.train, Source):
-        found = faults(split.train)
+        found = faults(split.train, kind)
     if reference is not None:
         batch = recipe.train.batch
         look = checkup(game, reference, batch)
@@ -71,7 +72,7 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
         if deep:
             few = {name: value[:batch] for name, value in reference.train.items()}
             eigenvalues = game_spectrum(game, few)
-        if deep and look.critics and reference.held_out:
+        if deep and game.critics() and reference.held_out:
             optimizers = build_optimizers(recipe.optim, game.players())
             held = reference.held_out
             gap = duality_gap(

@@ -5,21 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from zerosum.codecs.image import to_pictures
-from zerosum.core import export
-from zerosum.core.game import Game, LatentGame
+from zerosum.core.draw import codes, draw, given_inputs, sampling
+from zerosum.core.game import Game, LatentGame, SampleOptions
+from zerosum.core.overrides import overridden_part
 from zerosum.core.recipe import Recipe
-from zerosum.core.run import read_run
 from zerosum.core.runtime import find_device
-from zerosum.core.scores import draw
+from zerosum.data.codec import Codec
+from zerosum.data.fields import Batch, Category, Field
+from zerosum.data.source import Split
 from zerosum.errors import UserError
+from zerosum.modalities import modality
+from zerosum.modalities.modality import Modality
+from zerosum.pipelines import export
+from zerosum.training.run import read_run
 
-Condition = int | Sequence[int] | Tensor
+Condition = int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Tensor
+MOST_TRIES = 500
+"""Samples drawn for each that is kept, beyond which `draw_where` gives up."""
+ROUND = 1_024
+"""Samples that `draw_where` draws at least at a time."""
 WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
@@ -29,10 +38,11 @@ class Generator:
     Attributes:
         game: The game with its averaged weights, in evaluation mode.
         recipe: What it was trained with.
+        codec: From samples to users' objects.
     """
 
-    def __init__(self, game: Game, recipe: Recipe) -> None:
-        self.game, self.recipe = game, recipe
+    def __init__(self, game: Game, recipe: Recipe, codec: Codec) -> None:
+        self.game, self.recipe, self.codec = game, recipe, codec
 
     @classmethod
     def load(
@@ -50,45 +60,97 @@ class Generator:
         """
         folder, where = Path(path), find_device(device)
         if (folder / "config.json").is_file():
-            game, recipe = export.read(folder, module)
+            game, recipe, codec = export.read(folder, module)
         else:
-            game, recipe, _ = read_run(folder, module)
-        return cls(game.to(where), recipe)
+            saved = read_run(folder, module)
+            game, recipe, codec = saved.game, saved.recipe, saved.codec
+        return cls(game.to(where), recipe, codec)
+
+    @property
+    def modality(self) -> Modality:
+        """The kind of what is drawn."""
+        return modality.of(self.recipe.data)
+
+    @property
+    def conditions(self) -> dict[str, Field]:
+        """What may be given, by name; classes with the names that the data have for them."""
+        return {
+            name: self.codec.fields[name]
+            if isinstance(field, Category) and name in self.codec.fields
+            else field
+            for name, field in self.game.conditions().items()
+        }
 
     @property
     def class_names(self) -> list[str]:
         """Names of the classes in the order of the labels; empty without labels."""
-        names = self.recipe.facts.get("class_names")
-        return names if isinstance(names, list) else []
+        label = self.codec.fields.get("label")
+        return list(label.names) if isinstance(label, Category) else []
+
+    def open(self) -> Split:
+        """The data that the game learned from.
+
+        Raises:
+            UserError: They are no longer there.
+        """
+        return self.recipe.data.open(self.codec)
+
+    def options(self, words: Mapping[str, Any]) -> SampleOptions:
+        """Settings of sampling, such as `{"truncation": 0.7}`.
+
+        Raises:
+            UserError: The game has no such setting, or the value is none.
+        """
+        chosen = self.game.Options()
+        if words and not type(chosen).model_fields:
+            raise UserError(f"{self.recipe.system} has no settings of sampling: leave them out")
+        for name, value in words.items():
+            chosen = overridden_part(chosen, name, value)
+        return chosen
 
     def sample(
-        self, n: int, *, seed: int = 0, decode: bool = True, **condition: Condition
-    ) -> list[Image.Image] | Tensor:
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        decode: bool = True,
+        options: Mapping[str, Any] | None = None,
+        inputs: Sequence[Any] | None = None,
+        **condition: Condition,
+    ) -> Any:
         """Draw n samples.
 
         Args:
             n: How many.
             seed: The same seed gives the same samples.
-            decode: Give pictures where the samples are images; else the tensor.
+            decode: Give objects (pictures, rows, molecules); else the tensor.
+            options: Settings of sampling, as `Game.Options` names them.
+            inputs: For games that map: n objects to be mapped; held-out ones when None.
             **condition: Such as `label=3` for all or `label=[0, 1, 2]` for each sample.
 
         Returns:
-            n pictures, or a tensor (n, ...) with images in [-1, 1].
+            n objects, or a tensor (n, ...), finished, as networks see it.
 
         Raises:
             UserError: A condition that the model does not take, or a wrong number of values.
         """
-        samples = self.draw(n, seed=seed, **condition)
-        if decode and "image" in samples:
-            return to_pictures(samples["image"])
-        return next(iter(samples.values()))
+        samples = self.draw(n, seed=seed, options=options, inputs=inputs, **condition)
+        return self._given_out(samples, decode)
 
-    def draw(self, n: int, *, seed: int = 0, **condition: Condition) -> dict[str, Tensor]:
+    def draw(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        options: Mapping[str, Any] | None = None,
+        inputs: Sequence[Any] | None = None,
+        **condition: Condition,
+    ) -> dict[str, Tensor]:
         """As `sample`, with all fields as tensors on the CPU: samples first, then conditions."""
         if n < 1:
             raise UserError(f"{n} samples cannot be drawn: ask for at least 1")
-        given = self._conditions(n, condition)
-        return {name: t.cpu() for name, t in draw(self.game, n, seed, given).items()}
+        given = self.conditioned(n, condition) | self._inputs(n, inputs)
+        return draw(self.game, n, seed, given, self.options(options or {}))
 
     @torch.no_grad()
     def interpolate(
@@ -99,14 +161,14 @@ class Generator:
         seed: int = 0,
         decode: bool = True,
         **condition: int,
-    ) -> list[Image.Image] | Tensor:
+    ) -> Any:
         """Walk through the latent space on great circles between random codes.
 
         Args:
             stops: Codes to pass through, at least 2.
             steps: Samples from one code up to the next.
             seed: Seed of the codes.
-            decode: Give pictures where the samples are images; else the tensor.
+            decode: Give objects; else the tensor.
             **condition: One value each, held during the walk.
 
         Returns:
@@ -115,49 +177,154 @@ class Generator:
         Raises:
             UserError: The model has no latent code.
         """
-        if not isinstance(self.game, LatentGame):
+        if not isinstance(self.game, LatentGame) or self.game.inputs():
             raise UserError(f"{self.recipe.system} has no latent code to interpolate")
         if stops < 2 or steps < 1:
             raise UserError("an interpolation needs at least 2 stops and 1 step between them")
         rng = torch.Generator().manual_seed(seed)
-        codes = self.game.latent(stops, rng)
-        shares = torch.arange(steps, device=codes.device) / steps
-        walk = [slerp(a, b, shares) for a, b in pairwise(codes)]
-        z = torch.cat([*walk, codes[-1:]])
+        ends = codes(self.game, stops, seed)
+        shares = torch.arange(steps, device=ends.device) / steps
+        walk = [slerp(a, b, shares) for a, b in pairwise(ends)]
+        z = torch.cat([*walk, ends[-1:]])
         drawn = {name: value[:1].expand(len(z)) for name, value in self.game.prior(1, rng).items()}
-        given = drawn | self._conditions(len(z), condition)
-        samples = self.game.decode(z, given)
-        if decode and "image" in samples:
-            return to_pictures(samples["image"])
-        return next(iter(samples.values())).cpu()
+        given = drawn | self.conditioned(len(z), condition)
+        given = {name: value.to(z.device) for name, value in given.items()}
+        with sampling(self.game):
+            samples = self.game.decode(z, given)
+        return self._given_out({name: value.cpu() for name, value in samples.items()}, decode)
 
-    def _conditions(self, n: int, given: Mapping[str, Condition]) -> dict[str, Tensor]:
+    def _given_out(self, samples: dict[str, Tensor], decode: bool) -> Any:
+        if decode:
+            return self.codec.decode(samples)
+        given = {*self.game.inputs(), *self.game.conditions()}
+        return next(value for name, value in samples.items() if name not in given)
+
+    def _inputs(self, n: int, objects: Sequence[Any] | None) -> dict[str, Tensor]:
+        """What the game maps: given objects, or held-out ones of its data."""
+        names = list(self.game.inputs())
+        if objects is not None and not names:
+            raise UserError(f"{self.recipe.system} maps nothing: leave the inputs out")
+        if objects is not None:
+            if len(objects) != n:
+                raise UserError(f"{len(objects)} inputs for {n} samples: give one for each")
+            encoded = self.codec.encode(objects)
+            lacking = [name for name in names if name not in encoded]
+            if lacking:
+                raise UserError(f"these inputs have no {', '.join(lacking)}")
+            return {n: self.codec.fields[n].finish(encoded[n]) for n in names}
+        if not names:
+            return {}
+        try:
+            split = self.open()
+        except UserError as error:
+            what = ", ".join(names)
+            raise UserError(f"{error}; or give {what} to be mapped with --inputs") from error
+        return given_inputs(self.game, split.train, split.heldout, n)[0]
+
+    def draw_where(
+        self,
+        n: int,
+        words: Sequence[str],
+        *,
+        seed: int = 0,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Tensor]:
+        """Draw n samples for which all of some words hold, such as `age>30`.
+
+        What can be a condition of the game becomes one; for the rest samples are drawn and passed
+        over until there are enough.
+
+        Raises:
+            UserError: Words that mean nothing for these data, or hold for too few samples.
+        """
+        filters = self.modality.filters(words, self.codec, self.game.conditions())
+        kept: list[dict[str, Tensor]] = []
+        found, drawn, size = 0, 0, max(n, ROUND)
+        while found < n:
+            if drawn >= MOST_TRIES * n and found < n:
+                raise UserError(
+                    f"{' and '.join(words)} holds for {found} of {drawn:,} samples: "
+                    "too few to find; ask for less"
+                )
+            rng = torch.Generator().manual_seed(seed + len(kept))
+            given = filters.condition(size, rng)
+            settings = self.options(options or {})
+            samples = draw(self.game, size, seed + len(kept), given, settings)
+            rows = filters.holds(samples)
+            kept.append({name: value[rows] for name, value in samples.items()})
+            found, drawn = found + int(rows.sum()), drawn + size
+        return {name: torch.cat([part[name] for part in kept])[:n] for name in kept[0]}
+
+    def read_inputs(self, path: str, n: int) -> list[Any]:
+        """The first n objects of a path, to be mapped.
+
+        Raises:
+            UserError: There are fewer, or they cannot be read.
+        """
+        return self.modality.read_objects(path, self.codec, n)
+
+    def drawn_on(self, inputs: Batch, n: int, seed: int) -> dict[str, Tensor]:
+        """Samples (n, ...) of given inputs, finished tensors (n, ...) by name."""
+        return draw(self.game, n, seed, inputs)
+
+    def conditioned(self, n: int, given: Mapping[str, Condition]) -> dict[str, Tensor]:
+        """Conditions for n samples as tensors (n, ...).
+
+        Raises:
+            UserError: A condition that the model does not take, or a wrong number of values.
+        """
+        fields = self.conditions
         tensors: dict[str, Tensor] = {}
         for name, value in given.items():
-            if name not in self.game.conditions:
-                takes = ", ".join(self.game.conditions) or "no condition"
+            if name not in fields:
+                takes = ", ".join(fields) or "no condition"
                 raise UserError(f"{self.recipe.system} takes {takes}, not '{name}'")
-            try:
-                tensor = torch.as_tensor(value).flatten()
-            except (TypeError, ValueError, RuntimeError) as error:
-                raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
-            if len(tensor) not in (1, n):
-                raise UserError(f"{len(tensor)} values of '{name}' for {n} samples: give 1 or {n}")
-            tensor = self._labels(tensor) if name == "label" else tensor
-            tensors[name] = tensor.expand(n).to(self.game.device)
+            tensors[name] = _values(name, fields[name], value, n)
         return tensors
 
-    def _labels(self, labels: Tensor) -> Tensor:
-        """Labels (N,) as int64, each of them a class of the model."""
-        if labels.dtype not in WHOLE:
-            raise UserError(f"label={labels.tolist()}: labels are whole numbers, one per class")
-        classes = len(self.class_names)
-        wrong = labels[(labels < 0) | (labels >= classes)]
-        if len(wrong):
-            raise UserError(
-                f"there is no class {int(wrong[0])}: labels go from 0 to {classes - 1}"
-            )
-        return labels.long()
+
+def _values(name: str, field: Field, value: Condition, n: int) -> Tensor:
+    """A condition's values (n, ...): one for all samples, or one for each.
+
+    Raises:
+        UserError: Values that are none of the field's, or a wrong number of them.
+    """
+    if isinstance(field, Category):
+        value = _classes(name, field, value)
+    try:
+        tensor = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
+    shape = tuple(axis for axis in field.shape if axis is not None)
+    if tensor.ndim <= len(shape):
+        tensor = tensor[None]
+    if len(tensor) not in (1, n):
+        raise UserError(f"{len(tensor)} values of '{name}' for {n} samples: give 1 or {n}")
+    if tuple(tensor.shape[1:]) != shape:
+        raise UserError(f"'{name}' has the shape {shape}, and {tuple(tensor.shape[1:])} was given")
+    return tensor.expand(n, *shape)
+
+
+def _classes(name: str, field: Category, value: Condition) -> Tensor:
+    """Classes by number or name as int64 (N,)."""
+    if isinstance(value, str):
+        value = [value]
+    if isinstance(value, Sequence) and any(isinstance(one, str) for one in value):
+        return torch.tensor([field.number(str(one), name) for one in value])
+    try:
+        numbers = torch.as_tensor(value).flatten()
+        numbers = numbers if numbers.numel() else numbers.long()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
+    if numbers.dtype not in WHOLE:
+        some = numbers.unique().tolist()[:3]
+        raise UserError(f"{name}={some}: labels are whole numbers, one per class")
+    wrong = numbers[(numbers < 0) | (numbers >= field.count)]
+    if len(wrong):
+        raise UserError(
+            f"there is no class {int(wrong[0])}: {name} goes from 0 to {field.count - 1}"
+        )
+    return numbers.long()
 
 
 def slerp(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from PIL import Image
 
 
 def template(package: str) -> Template:
@@ -15,3 +19,10 @@ def template(package: str) -> Template:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.jinja")
+
+
+def data_address(picture: Image.Image) -> str:
+    """A picture as an address that holds its PNG, so that a page needs no other file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -14,8 +14,8 @@ from matplotlib.ticker import FormatStrFormatter
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
 from zerosum.bench.families.table import Rivals, budget, by_system
-from zerosum.core.sheets import COLOURS, GREY, save_figure
 from zerosum.metrics import radial_spectrum
+from zerosum.plots import COLOURS, GREY, save_figure
 
 YEARS = {
     "gan": 2014.45,

@@ -9,11 +9,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from zerosum.data.config import Images
-from zerosum.data.source import Source, finish
+from zerosum.data.source import Source
 from zerosum.errors import UserError, nearest
 from zerosum.metrics import frechet_distance, precision_recall, radial_spectrum
-from zerosum.metrics.extractors.classifiers import SmallClassifier
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.extractors.classifiers import SmallClassifier
 
 K = 5
 """Neighbours of precision and recall."""
@@ -44,11 +44,9 @@ class Protocol:
         """Real images (N, C, H, W) in [-1, 1]: a fixed random choice of all that are there."""
         source = Images(path=self.data, holdout=0).open().train
         assert isinstance(source, Source)
-        chosen = torch.arange(len(source))
         if self.count:
-            chosen = torch.randperm(len(source), generator=torch.Generator().manual_seed(0))
-            chosen = chosen[: self.count]
-        return finish(source.fetch(chosen.tolist()))["image"]
+            return source.some(self.count)["image"]
+        return source.finished(range(len(source)))["image"]
 
     @cached_property
     def seen(self) -> tuple[Tensor, Tensor]:

@@ -19,8 +19,8 @@ from zerosum.bench.families.table import (
     wrapped,
 )
 from zerosum.bench.pages import between_marks, marked
-from zerosum.core.files import atomic
 from zerosum.errors import UserError
+from zerosum.files import atomic
 
 
 def publish(

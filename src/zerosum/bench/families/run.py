@@ -18,7 +18,7 @@ from zerosum.errors import UserError
 Result = dict[str, Any]
 OWN = {
     f"train.{name}"
-    for name in ("images", "seed", "checkpoint_every", "keep", "sheet_every", "log_every")
+    for name in ("examples", "seed", "checkpoint_every", "keep", "sheet_every", "log_every")
 }
 """What the bench sets itself."""
 

@@ -21,22 +21,23 @@ from typing import Any
 import torch
 
 from zerosum.bench.families.protocol import SEED, protocol
-from zerosum.core import checkpoint
+from zerosum.core.draw import draw
 from zerosum.core.engine import play_step
-from zerosum.core.files import write_text
 from zerosum.core.game import Progress
-from zerosum.core.machine import processor
 from zerosum.core.optim import build_optimizers
-from zerosum.core.prepare import prepare
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe as find_recipe
 from zerosum.core.registry import system as find_system
-from zerosum.core.run import RunFolder, seed_everything
 from zerosum.core.runtime import Runtime
-from zerosum.core.scores import draw
-from zerosum.core.trainer import Trainer
 from zerosum.data.feed import feed
+from zerosum.files import write_text
 from zerosum.metrics import radial_spectrum
+from zerosum.training import checkpoint
+from zerosum.training.machine import processor
+from zerosum.training.prepare import prepare
+from zerosum.training.run import RunFolder
+from zerosum.training.state import seed_everything
+from zerosum.training.trainer import Trainer
 
 POINTS = (0.05, 0.35, 0.65, 0.95)
 """Shares of a run at which its pace is measured: growing systems slow down on the way."""
@@ -55,7 +56,7 @@ def pace(recipe: Recipe, seconds: float = 1.5) -> float:
     seed_everything(0)
     game = find_system(recipe.system).game(recipe.model)
     optimizers = build_optimizers(recipe.optim, game.players())
-    batch, total = recipe.train.batch, recipe.train.images
+    batch, total = recipe.train.batch, recipe.train.examples
     batches = feed(split.train, batch=batch, seed=0)
     paces = []
     for share in POINTS:
@@ -80,12 +81,12 @@ def budgeted(recipe: Recipe, seconds: float, seed: int) -> Recipe:
 
     A budget of 0 leaves the preset's own length.
     """
-    batch, images = recipe.train.batch, recipe.train.images
+    batch, images = recipe.train.batch, recipe.train.examples
     if seconds:
         glance = min(1.5, seconds / 40)
         images = max(1, round(seconds / pace(recipe, glance) / batch)) * batch
     quarter = max(batch, images // 4)
-    changes = {"images": images, "seed": seed, "checkpoint_every": quarter, "keep": 1}
+    changes = {"examples": images, "seed": seed, "checkpoint_every": quarter, "keep": 1}
     changes |= {"sheet_every": images, "log_every": max(batch, images // 40)}
     return recipe.model_copy(
         update={

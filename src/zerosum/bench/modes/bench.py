@@ -8,20 +8,28 @@ from pathlib import Path
 
 import torch
 
+from zerosum.bench.modes.digits import StackedDigits
 from zerosum.bench.modes.methods import Method, methods
 from zerosum.bench.modes.pictures import draw
 from zerosum.bench.modes.report import Report, Result
 from zerosum.bench.modes.settings import Setting, setting
-from zerosum.bench.modes.suites import SUITES, Suite
+from zerosum.bench.modes.suites import HighDimensional, Points, Suite
 from zerosum.bench.modes.train import Trial
-from zerosum.core.machine import processor
 from zerosum.core.runtime import find_device
 from zerosum.errors import UserError
+from zerosum.training.machine import processor
 
 Progress = Callable[[str, int, int], None]  # what, updates done, of how many
 
 SAVES = 20
 """Checkpoints per training: that share of it at most is lost when the bench is stopped."""
+
+SUITES: dict[str, Callable[[torch.device], Suite]] = {
+    "ring": lambda device: Points("ring", device),
+    "grid": lambda device: Points("grid", device),
+    "high-dim": HighDimensional,
+    "stacked-mnist": StackedDigits,
+}
 
 
 def run(

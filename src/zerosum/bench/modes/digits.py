@@ -19,12 +19,12 @@ from torch.nn.functional import cross_entropy
 from zerosum.bench.modes.measure import Coverage, coverage
 from zerosum.bench.modes.stack import Streams
 from zerosum.bench.modes.suites import Suite
-from zerosum.core.checkpoint import save_tensors
-from zerosum.core.files import atomic
-from zerosum.data.config import Images
-from zerosum.data.named import cache
 from zerosum.data.source import Source
 from zerosum.errors import UserError
+from zerosum.files import atomic
+from zerosum.modalities.images import Images
+from zerosum.modalities.images.named import cache
+from zerosum.training.checkpoint import save_tensors
 
 TRIPLES = 128_000
 RECIPE = "conv32-conv64-dense128, Adam one cycle 2e-3, batch 128, shifts of 1 pixel, seed 0, v1"

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 
 SOLID = 5
@@ -72,21 +73,6 @@ def coverage(
     )
 
 
-def chi_squared_cdf(value: float, freedom: int) -> float:
-    """P(chi-squared with so many degrees of freedom <= value)."""
-    half = torch.tensor([freedom / 2, value / 2], dtype=torch.float64)
-    return float(torch.special.gammainc(half[0], half[1]))
-
-
-def chi_squared_quantile(share: float, freedom: int) -> float:
-    """The value below which a chi-squared variable lies with probability `share`, below 1."""
-    low, high = 0.0, freedom + 20.0 * math.sqrt(2 * freedom) + 100.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if chi_squared_cdf(middle, freedom) < share else (low, middle)
-    return (low + high) / 2
-
-
 def spread(points: Tensor, modes: Tensor, sigma: float, reach: float) -> float | None:
     """Standard deviation of points within their modes, as a multiple of the true one.
 
@@ -114,5 +100,5 @@ def spread(points: Tensor, modes: Tensor, sigma: float, reach: float) -> float |
     if not freedom:
         return None
     within = reach**2
-    kept = chi_squared_cdf(within, dimensions + 2) / chi_squared_cdf(within, dimensions)
+    kept = chi2.cdf(within, dimensions + 2) / chi2.cdf(within, dimensions)
     return math.sqrt(squares / freedom / kept) / sigma

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from zerosum.bench.modes.suites import HighDimensional, Points, Suite
-from zerosum.codecs.image import grid
-from zerosum.core.files import atomic
-from zerosum.core.sheets import FAKE, REAL, save_figure
+from zerosum.files import atomic
+from zerosum.modalities.images.pictures import grid
+from zerosum.plots import FAKE, REAL, save_figure
 
 PANELS = 4
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from zerosum.bench.modes.measure import SOLID, Coverage
 from zerosum.bench.modes.published import published
-from zerosum.core.files import write_text
+from zerosum.files import write_text
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Final
 
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 
-from zerosum.bench.modes.measure import Coverage, chi_squared_quantile, coverage, spread
+from zerosum.bench.modes.measure import Coverage, coverage, spread
 from zerosum.bench.modes.stack import Streams
-from zerosum.data.config import Toy
+from zerosum.modalities.points import Toy
 
 SIGMAS = 3.0
 """Distance of a sample of high quality from its mode, in standard deviations."""
@@ -120,7 +120,7 @@ class HighDimensional(Suite):
         self.offsets = torch.tensor(self.OFFSETS, device=device)
         self.modes = len(self.OFFSETS)
         self.law = torch.full((self.modes,), 1 / self.modes)
-        self.limit = chi_squared_quantile(ACCEPTANCE, self.NOISY)
+        self.limit = float(chi2.ppf(ACCEPTANCE, self.NOISY))
         self.expected = (
             f"expected of a perfect sampler: {100 * ACCEPTANCE:.2f} % high quality (by the "
             f"choice of the radius, {math.sqrt(self.limit):.2f}), spread 1"
@@ -150,17 +150,3 @@ class HighDimensional(Suite):
         noisy = samples[good, : self.NOISY]
         ratio = spread(noisy, mode[good], 1.0, math.sqrt(self.limit))
         return coverage(counts, len(samples), self.law, spread=ratio)
-
-
-def _stacked(device: torch.device) -> Suite:
-    from zerosum.bench.modes.digits import StackedDigits
-
-    return StackedDigits(device)
-
-
-SUITES: dict[str, Callable[[torch.device], Suite]] = {
-    "ring": lambda device: Points("ring", device),
-    "grid": lambda device: Points("grid", device),
-    "high-dim": HighDimensional,
-    "stacked-mnist": _stacked,
-}

@@ -17,7 +17,7 @@ from zerosum.bench.modes.networks import joint_discriminator, reconstructor
 from zerosum.bench.modes.settings import NETWORKS, Setting
 from zerosum.bench.modes.stack import Parameters, Stack, Streams
 from zerosum.bench.modes.suites import Suite
-from zerosum.core.files import atomic
+from zerosum.files import atomic
 
 Report = Callable[[int], None]  # called with the updates done
 

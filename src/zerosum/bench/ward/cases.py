@@ -45,7 +45,7 @@ class Case:
         """The whole recipe of one seed; `folder` takes data that must be made."""
         found = recipe(self.base, self.module)
         if self.data is not None:
-            found = found.with_images(str(self.data(folder)))
+            found = found.with_data(str(self.data(folder)))
         return found.override({"train.seed": seed, **self.changes})
 
     def healthy_data(self, asked: Recipe) -> DataConfig:
@@ -92,13 +92,15 @@ def repeats(folder: Path) -> Path:
     return _store(folder, np.tile(images[:200] * 255 / 16, (9, 1, 1)))
 
 
-SHORT = {"train.images": 100_000}
+SHORT = {"train.examples": 100_000}
 
 CASES = (
-    Case("ring", None, "rpgan with R1 and R2, eight modes", "toy/ring", {"train.images": 500_000}),
-    Case("grid", None, "the same, 25 modes", "toy/grid", {"train.images": 800_000}),
+    Case(
+        "ring", None, "rpgan with R1 and R2, eight modes", "toy/ring", {"train.examples": 500_000}
+    ),
+    Case("grid", None, "the same, 25 modes", "toy/grid", {"train.examples": 800_000}),
     Case("rpgan", None, "half the preset's length", "rpgan/digits", SHORT),
-    Case("wgan_gp", None, "a short run", "wgan_gp/digits", {"train.images": 60_000}),
+    Case("wgan_gp", None, "a short run", "wgan_gp/digits", {"train.examples": 60_000}),
     Case("dcgan", None, "half the preset's length", "dcgan/digits", SHORT),
     Case(
         "dirac-r1",
@@ -119,7 +121,7 @@ CASES = (
     Case("acgan", None, "weights that begin small", "acgan/digits"),
     Case("gan", None, "the game of 2014, which learns late", "gan/digits"),
     Case("vae", None, "a short run", "vae/digits", SHORT),
-    Case("fashion", None, "dcgan, a short run", "dcgan/fashion", {"train.images": 40_000}),
+    Case("fashion", None, "dcgan, a short run", "dcgan/fashion", {"train.examples": 40_000}),
     Case(
         "hasty",
         "mode collapse",
@@ -140,7 +142,7 @@ CASES = (
         "the minimax loss with a judge twenty times as fast and no dropout",
         "gan/digits",
         {
-            "train.images": 150_000,
+            "train.examples": 150_000,
             "model.objective": "minimax",
             "model.dropout": 0.0,
             "optim.discriminator.lr": 2e-3,
@@ -161,7 +163,7 @@ CASES = (
         "exploding",
         "learning rates x 100",
         "toy/ring",
-        {"train.images": 500_000, "optim.generator.lr": 0.1, "optim.discriminator.lr": 0.1},
+        {"train.examples": 500_000, "optim.generator.lr": 0.1, "optim.discriminator.lr": 0.1},
         twin="ring",
     ),
     Case(
@@ -169,7 +171,7 @@ CASES = (
         "discriminator overfit",
         "100 pictures",
         "rpgan/digits",
-        {"train.images": 60_000, "data.limit": 100},
+        {"train.examples": 60_000, "data.limit": 100},
         twin="rpgan",
     ),
     Case(
@@ -177,7 +179,7 @@ CASES = (
         "memorisation",
         "16 pictures",
         "rpgan/digits",
-        {"train.images": 60_000, "data.limit": 16},
+        {"train.examples": 60_000, "data.limit": 16},
         twin="rpgan",
     ),
     Case(
@@ -193,7 +195,7 @@ CASES = (
         "ill-conditioned generator",
         "one number of the code is 3,000 times as loud as the others",
         "squeezed/digits",
-        {"train.images": 60_000},
+        {"train.examples": 60_000},
         module=PATIENTS + "squeezed",
     ),
     Case(
@@ -217,7 +219,7 @@ CASES = (
         "condition ignored",
         "the judge does not hear the label",
         "deaf/digits",
-        {"train.images": 150_000},
+        {"train.examples": 150_000},
         module=PATIENTS + "deaf",
     ),
     Case(
@@ -234,7 +236,7 @@ CASES = (
         "data problem",
         "pictures in 0 .. 1 stored as bytes",
         "rpgan/digits",
-        {"train.images": 20_000},
+        {"train.examples": 20_000},
         data=too_dark,
     ),
     Case(
@@ -242,7 +244,7 @@ CASES = (
         "data problem",
         "nearly only threes",
         "rpgan/digits",
-        {"train.images": 20_000},
+        {"train.examples": 20_000},
         data=one_class,
     ),
     Case(
@@ -250,7 +252,7 @@ CASES = (
         "data problem",
         "each picture nine times",
         "rpgan/digits",
-        {"train.images": 20_000},
+        {"train.examples": 20_000},
         data=repeats,
     ),
     Case(
@@ -274,7 +276,7 @@ CASES = (
         "dead run",
         "a generator with a learning rate of 1e-9",
         "toy/ring",
-        {"train.images": 500_000, "optim.generator.lr": 1e-9},
+        {"train.examples": 500_000, "optim.generator.lr": 1e-9},
         twin="ring",
     ),
 )

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import torch
 from torch import Tensor
 
 from zerosum.bench.pool import Job, work_off
 from zerosum.bench.ward.cases import CASES, Case
-from zerosum.core.files import write_text
+from zerosum.core.draw import draw
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
-from zerosum.core.run import RunFolder
-from zerosum.core.scores import draw
-from zerosum.core.sheets import read_lines
-from zerosum.core.trainer import Trainer
-from zerosum.data.source import Source, finish
+from zerosum.data.source import Source
 from zerosum.doctor.event import Failure
 from zerosum.errors import UserError, nearest
+from zerosum.files import write_text
 from zerosum.metrics import frechet_distance
+from zerosum.modalities import modality
+from zerosum.records import read_lines
+from zerosum.training.run import RunFolder
+from zerosum.training.trainer import Trainer
 
 RESULT = "result.json"
 SAMPLES = 2_000
@@ -102,7 +102,7 @@ def treat(trial: Trial) -> None:
     """Train one case, or go on with it, and write what the doctor said and how it ended."""
     case = trial.case
     recipe = case.recipe(trial.seed, trial.out / "data" / case.name)
-    quiet = {"train.sheet_every": recipe.train.images, "evaluate.samples": 0}
+    quiet = {"train.sheet_every": recipe.train.examples, "evaluate.samples": 0}
     recipe = recipe.override({**quiet, "doctor.policy": trial.policy})
     begun, ended, game = time.process_time(), "", None
     out = RunFolder(trial.folder / "run")
@@ -121,7 +121,7 @@ def treat(trial: Trial) -> None:
         "named": named,
         "diagnosis": diagnosis(named),
         "events": events,
-        "images": recipe.train.images,
+        "images": recipe.train.examples,
         "ended": ended,
         "distance": end,
         "floor": floor,
@@ -134,24 +134,19 @@ def distances(game: Game | None, case: Case, recipe: Recipe) -> tuple[float | No
     """Fréchet distances, on raw values, from unspoilt data: of the last averaged generator, and
     of as many other real samples, or of half as many where there are no others.
     """
-    healthy = case.healthy_data(recipe).open().train
+    config = case.healthy_data(recipe)
+    healthy, kind = config.open().train, modality.of(config)
     assert isinstance(healthy, Source)
-    order = torch.randperm(len(healthy), generator=torch.Generator().manual_seed(0)).tolist()
-    count = min(SAMPLES, len(order))
-    half = min(SAMPLES, len(order) // 2)
-
-    def real(some: list[int]) -> Tensor:
-        batch = finish(healthy.fetch(some))
-        return batch["image" if "image" in batch else "point"].flatten(1).double()
-
-    floor = _apart(real(order[:half]), real(order[half : 2 * half]))
+    real = kind.rows(healthy.some(SAMPLES)).double()
+    wide = kind.rows(healthy.some(2 * SAMPLES)).double()
+    half = len(wide) // 2
+    floor = _apart(wide[:half], wide[half : 2 * half])
     if game is None:
         return None, floor
-    samples = draw(game, count, seed=1)
-    fake = samples["image" if "image" in samples else "point"].flatten(1).double().cpu()
+    fake = kind.rows(draw(game, len(real), seed=1)).double()
     if not bool(fake.isfinite().all()):
         return float("inf"), floor
-    return _apart(real(order[:count]), fake), floor
+    return _apart(real, fake), floor
 
 
 def _apart(real: Tensor, fake: Tensor) -> float:

@@ -17,12 +17,11 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.diffusion import Clock, Diffusion, linear_betas
 from zerosum.nets.unet import UNet, halvings
 
@@ -107,7 +106,7 @@ PRESETS = {
         optim=ADAM,
         ema=Averaging(half_life=10_000),
         train=Train(
-            images=90_000, batch=64, checkpoint_every=50_000, sheet_every=40_000, log_every=4_000
+            examples=90_000, batch=64, checkpoint_every=50_000, sheet_every=40_000, log_every=4_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours; process and loss: arXiv:2006.11239, section 4",
@@ -117,7 +116,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=ADAM,
         ema=Averaging(half_life=20_000),
-        train=Train(images=200_000, batch=64, sheet_every=50_000),
+        train=Train(examples=200_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=2_000),
         source="ours; process and loss: arXiv:2006.11239, section 4",
     ),
@@ -125,7 +124,7 @@ PRESETS = {
         model=DDPM.Config(width=8, steps=20, sampling_steps=4),
         data=Images(path="digits"),
         optim=ADAM,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

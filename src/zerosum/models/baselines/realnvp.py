@@ -16,15 +16,16 @@ import math
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from zerosum.core.config import DataSpec, GameConfig
-from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images, Toy
+from zerosum.data.spec import DataSpec, GameConfig
+from zerosum.modalities.images import Images
+from zerosum.modalities.points import Toy
 from zerosum.nets.flow import Flow, Pixels
 
 
@@ -34,16 +35,20 @@ class RealNVP(LatentGame):
         """What is learned; taken from the data."""
         shape: tuple[int, ...] = ()
         """Shape of one sample; taken from the data."""
-        layers: int = Field(default=8, ge=2)
+        layers: int = Setting(default=8, ge=2)
         """Number of couplings."""
         hidden: tuple[int, ...] = (256, 256)
         """Widths of the hidden layers of each coupling's network."""
-        levels: int = Field(default=256, ge=2)
+        levels: int = Setting(default=256, ge=2)
         """Values that a pixel can have; means nothing for points."""
 
         def matched(self, spec: DataSpec) -> RealNVP.Config:
-            field = "point" if "point" in spec.shapes else "image"
+            field = "point" if "point" in spec.fields else "image"
             return self.model_copy(update={"field": field, "shape": spec.shape(field)})
+
+    class Options(SampleOptions):
+        temperature: float = Setting(default=1.0, ge=0)
+        """Standard deviation of the code; below 1 for likelier samples of less variety."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -62,7 +67,9 @@ class RealNVP(LatentGame):
         return [Turn("flow", self.loss)]
 
     def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
-        return self.normal(n, self.dimensions, rng=rng)
+        options = self.options
+        assert isinstance(options, RealNVP.Options)
+        return options.temperature * self.normal(n, self.dimensions, rng=rng)
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         data = self.flow.inverse(z)
@@ -97,7 +104,7 @@ def _toy(name: Literal["moons", "ring"]) -> Recipe:
         data=Toy(name=name),
         optim=ADAM,
         ema=Averaging(half_life=20_000),
-        train=Train(images=1_500_000, batch=256, sheet_every=100_000, log_every=10_000),
+        train=Train(examples=1_500_000, batch=256, sheet_every=100_000, log_every=10_000),
         evaluate=Evaluate(every=500_000, samples=2_000),
         source="ours",
     )
@@ -110,7 +117,11 @@ PRESETS = {
         optim=ADAM,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=180_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=180_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours",
@@ -121,7 +132,7 @@ PRESETS = {
         model=RealNVP.Config(layers=2, hidden=(16,), levels=17),
         data=Images(path="digits"),
         optim=ADAM,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -18,12 +18,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.autoencoder import Decoder, GaussianEncoder, normal_kl
 
 
@@ -88,7 +87,11 @@ PRESETS = {
         optim=ADAM,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=500_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=500_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours",
@@ -98,7 +101,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=ADAM,
         ema=Averaging(half_life=20_000),
-        train=Train(images=1_200_000, batch=64, sheet_every=100_000),
+        train=Train(examples=1_200_000, batch=64, sheet_every=100_000),
         evaluate=Evaluate(every=300_000, samples=5_000),
         source="ours",
     ),
@@ -107,7 +110,7 @@ PRESETS = {
         data=Images(path="mnist"),
         optim=ADAM,
         ema=Averaging(half_life=20_000),
-        train=Train(images=1_200_000, batch=64),
+        train=Train(examples=1_200_000, batch=64),
         evaluate=Evaluate(every=300_000, samples=5_000),
         source="ours; beta above 1 after Higgins et al. 2017",
     ),
@@ -115,7 +118,7 @@ PRESETS = {
         model=VAE.Config(latent=4, width=8),
         data=Images(path="digits"),
         optim=ADAM,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

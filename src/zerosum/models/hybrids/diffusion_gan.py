@@ -11,18 +11,19 @@ discriminator is a plain convolutional one that sees both images as channels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.diffusion import Clock, Diffusion, variance_preserving_betas
 from zerosum.nets.plain import Trunk
 from zerosum.nets.unet import UNet, halvings
@@ -81,6 +82,14 @@ class DiffusionGAN(Game):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": self.judge}
+
+    def judge(self, batch: Batch) -> Tensor:
+        """Logits (B,) of images that went forth to a random time, given the time after it."""
+        time, earlier, later = self.forth(batch["image"])
+        return self.discriminator(earlier, later, time / self.diffusion.steps)
 
     def turns(self) -> list[Turn]:
         return [
@@ -146,7 +155,7 @@ PRESETS = {
         optim=BOTH,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=60_000, batch=64, checkpoint_every=20_000, sheet_every=20_000, log_every=2_000
+            examples=60_000, batch=64, checkpoint_every=20_000, sheet_every=20_000, log_every=2_000
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours; four steps and the losses: arXiv:2112.07804",
@@ -156,7 +165,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=BOTH,
         ema=Averaging(half_life=20_000),
-        train=Train(images=100_000, batch=64, sheet_every=20_000),
+        train=Train(examples=100_000, batch=64, sheet_every=20_000),
         evaluate=Evaluate(samples=5_000),
         source="ours; four steps and the losses: arXiv:2112.07804",
     ),
@@ -164,7 +173,7 @@ PRESETS = {
         model=DiffusionGAN.Config(latent=4, width=8, steps=2),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=320, batch=16),
+        train=Train(examples=320, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

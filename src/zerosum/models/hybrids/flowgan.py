@@ -12,19 +12,19 @@ the likelihood term is in nats per pixel, so lambda is not the paper's.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.flow import Flow, Pixels
 from zerosum.nets.mlp import mlp
 
@@ -62,6 +62,9 @@ class FlowGAN(LatentGame):
 
     def generators(self) -> list[nn.Module]:
         return [self.flow]
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"critic": lambda batch: self.critic(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -118,7 +121,11 @@ PRESETS = {
         optim=BOTH,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=100_000, batch=64, checkpoint_every=50_000, sheet_every=50_000, log_every=4_000
+            examples=100_000,
+            batch=64,
+            checkpoint_every=50_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours",
@@ -128,7 +135,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=BOTH,
         ema=Averaging(half_life=5_000),
-        train=Train(images=100_000, batch=64),
+        train=Train(examples=100_000, batch=64),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours; the purely adversarial game of arXiv:1705.08868, to see its likelihood",
     ),
@@ -136,7 +143,7 @@ PRESETS = {
         model=FlowGAN.Config(layers=2, hidden=(16,), levels=17, critic_steps=2),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

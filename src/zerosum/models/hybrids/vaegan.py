@@ -12,16 +12,17 @@ place of RMSProp; no batch normalisation in the discriminator, where it mixes th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.penalties import r1
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.autoencoder import GaussianEncoder, normal_kl
 from zerosum.nets.plain import Generator, Trunk
 
@@ -58,6 +59,9 @@ class VAEGAN(LatentGame):
 
     def generators(self) -> list[nn.Module]:
         return [self.decoder]
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -137,7 +141,11 @@ PRESETS = {
         optim=ALL,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=100_000, batch=64, checkpoint_every=50_000, sheet_every=50_000, log_every=4_000
+            examples=100_000,
+            batch=64,
+            checkpoint_every=50_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours",
@@ -147,7 +155,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=ALL,
         ema=Averaging(half_life=20_000),
-        train=Train(images=300_000, batch=64, sheet_every=50_000),
+        train=Train(examples=300_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=5_000),
         source="ours",
     ),
@@ -155,7 +163,7 @@ PRESETS = {
         model=VAEGAN.Config(latent=4, width=8),
         data=Images(path="digits"),
         optim=ALL,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

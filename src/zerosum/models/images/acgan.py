@@ -13,30 +13,30 @@ fake images take the real ones' labels; samples come from averaged weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from pydantic import Field
+from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import Images, LabelledImageConfig
 from zerosum.nets.dcgan import Generator, Trunk
 
 
 class ACGAN(LatentGame):
-    conditions = ("label",)
-
     class Config(LabelledImageConfig):
         latent: int = 100
         """Numbers in the latent code, beside the class."""
         width: int = 64
         """Feature maps at the largest resolution; doubled at each level below."""
-        dropout: float = Field(default=0.5, ge=0, lt=1)
+        dropout: float = Setting(default=0.5, ge=0, lt=1)
         """Share of the discriminator's last features dropped in training."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss (L_S)."""
@@ -55,9 +55,15 @@ class ACGAN(LatentGame):
         self.source = nn.Linear(features, 1)
         self.classifier = nn.Linear(features, config.classes)
 
+    def conditions(self) -> dict[str, Field]:
+        return {"label": Category(count=self.classes)}
+
     def players(self) -> dict[str, list[nn.Module]]:
         judges: list[nn.Module] = [self.trunk, self.source, self.classifier]
         return {"discriminator": judges, "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"])[0]}
 
     def turns(self) -> list[Turn]:
         return [
@@ -118,7 +124,11 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=190_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=190_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: with the paper's weight of 1 the classes lose most of their variety",
@@ -128,7 +138,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(images=5_000_000, batch=100, channels_last=True),
+        train=Train(examples=5_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1610.09585, appendix (Adam, batch); networks, length and averaging ours",
     ),
@@ -136,7 +146,7 @@ PRESETS = {
         model=ACGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -9,31 +9,33 @@ convergence is among the signals, with k.
 
 Deviations: strided and transposed convolutions of our own in place of the paper's 3x3 ones with
 subsampling and nearest neighbours; ReLU with a slope instead of ELU; z is uniform as in the paper;
-k moves after the generator's turn, with the energy of its samples and the real energy of the
-discriminator's turn just before.
+k moves after the step, with the energy of the generator's samples in its turn and the real energy
+of the discriminator's turn just before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
-from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Step
-from zerosum.data.config import Images
 from zerosum.losses.energy import (
     began_balance,
     began_convergence,
     began_critic,
     began_generator,
 )
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Generator, Trunk
 
 
 class BEGAN(LatentGame):
+    averaged_buffers = ("balance", "real_energy")
     balance: Tensor
     real_energy: Tensor
 
@@ -63,9 +65,13 @@ class BEGAN(LatentGame):
         )
         self.register_buffer("balance", torch.zeros(()))
         self.register_buffer("real_energy", torch.zeros(()))
+        self.fake_energy = torch.zeros(())
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: -self.energy(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -97,13 +103,19 @@ class BEGAN(LatentGame):
     def generator_loss(self, batch: Batch) -> Terms:
         energy = self.energy(self.sample(len(batch["image"]))["image"])
         convergence = began_convergence(self.real_energy, energy, diversity=self.diversity)
-        self.balance.copy_(
-            began_balance(
-                self.balance, self.real_energy, energy, diversity=self.diversity, rate=self.rate
-            )
-        )
+        self.fake_energy = energy.detach().mean()
         self.report(balance=self.balance, convergence=convergence)
         return {"adversarial": began_generator(energy)}
+
+    def after_step(self, progress: Progress) -> None:
+        moved = began_balance(
+            self.balance,
+            self.real_energy,
+            self.fake_energy,
+            diversity=self.diversity,
+            rate=self.rate,
+        )
+        self.balance.copy_(moved)
 
 
 ADAM = Optim(lr=Step(start=1e-4, factor=0.5, every=1_000_000), betas=(0.5, 0.999))
@@ -115,7 +127,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=80_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=80_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: half a minute on one core, so k moves a hundred times faster",
@@ -125,14 +141,14 @@ PRESETS = {
         data=Images(path="photos", size=(64, 64), flip=True),
         optim={"discriminator": ADAM, "generator": ADAM},
         ema=Averaging(half_life=10_000),
-        train=Train(images=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
+        train=Train(examples=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
         source="arXiv:1703.10717, section 4: batch 16, Adam at 1e-4; give your folder with --data",
     ),
     "tiny": Recipe(
         model=BEGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

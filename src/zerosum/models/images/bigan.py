@@ -13,15 +13,16 @@ from 28 pixels on in the discriminator too; the encoder's weights are averaged a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.joint import JointDiscriminator
 from zerosum.nets.plain import Generator, Trunk
 
@@ -61,6 +62,13 @@ class BiGAN(LatentGame):
     def generators(self) -> list[nn.Module]:
         """The encoder too: it inverts the averaged generator, so it is averaged with it."""
         return [self.generator, self.encoder]
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {
+            "discriminator": lambda batch: self.discriminator(
+                batch["image"], self.encode(batch["image"])
+            )
+        }
 
     def turns(self) -> list[Turn]:
         return [
@@ -125,7 +133,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim=ALL,
         train=Train(
-            images=110_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=110_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -135,7 +147,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim=ALL,
         train=Train(
-            images=110_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=110_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: as digits, with the encoder of arXiv:1606.00704",
@@ -145,7 +161,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=ALL,
         ema=Averaging(half_life=10_000),
-        train=Train(images=300_000, batch=64, sheet_every=30_000, channels_last=True),
+        train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
         source="ours: about ten minutes on one core",
     ),
@@ -153,7 +169,7 @@ PRESETS = {
         model=BiGAN.Config(latent=8, width=8, hidden=16, stochastic=True),
         data=Images(path="digits"),
         optim=ALL,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -12,22 +12,21 @@ output.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
+from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import Images, LabelledImageConfig
 from zerosum.nets.mlp import mlp
 
 
 class CGAN(LatentGame):
-    conditions = ("label",)
-
     class Config(LabelledImageConfig):
         latent: int = 100
         """Numbers in the latent code."""
@@ -51,11 +50,17 @@ class CGAN(LatentGame):
         self.discriminator_label = nn.Embedding(config.classes, told)
         self.discriminator = mlp([pixels + told, *config.hidden[::-1], 1], dropout=config.dropout)
 
+    def conditions(self) -> dict[str, Field]:
+        return {"label": Category(count=self.classes)}
+
     def players(self) -> dict[str, list[nn.Module]]:
         return {
             "discriminator": [self.discriminator, self.discriminator_label],
             "generator": [self.generator, self.generator_label],
         }
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"], batch["label"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -103,7 +108,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=BOTH,
         ema=Averaging(half_life=2_000),
-        train=Train(images=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
+        train=Train(examples=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: the layers at a quarter of their width for 8x8",
     ),
@@ -111,7 +116,7 @@ PRESETS = {
         model=CGAN.Config(),
         data=Images(path="mnist"),
         optim=BOTH,
-        train=Train(images=3_000_000, batch=64),
+        train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         source="layers as in gan; length: 50 epochs",
     ),
@@ -119,7 +124,7 @@ PRESETS = {
         model=CGAN.Config(latent=8, hidden=(16, 16), embedding=4),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -13,15 +13,16 @@ shared by both players.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.dcgan import Discriminator, Generator
 
 
@@ -43,6 +44,9 @@ class DCGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -81,7 +85,7 @@ PRESETS = {
         optim=BOTH,
         ema=Averaging(half_life=10_000),
         train=Train(
-            images=300_000, batch=64, sheet_every=30_000, log_every=3_000, channels_last=True
+            examples=300_000, batch=64, sheet_every=30_000, log_every=3_000, channels_last=True
         ),
         evaluate=Evaluate(every=60_000, samples=5_000),
         source="arXiv:1511.06434, section 4; width, length and averaging ours",
@@ -91,7 +95,7 @@ PRESETS = {
         data=Images(path="mnist"),
         optim=BOTH,
         ema=Averaging(half_life=10_000),
-        train=Train(images=300_000, batch=64, sheet_every=30_000, channels_last=True),
+        train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
         source="arXiv:1511.06434, section 4; width, length and averaging ours",
     ),
@@ -100,7 +104,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=BOTH,
         ema=Averaging(half_life=2_000),
-        train=Train(images=200_000, batch=64, sheet_every=20_000, log_every=2_000),
+        train=Train(examples=200_000, batch=64, sheet_every=20_000, log_every=2_000),
         evaluate=Evaluate(every=50_000, samples=1_500),
         source="arXiv:1511.06434, section 4; size and length ours",
     ),
@@ -108,7 +112,7 @@ PRESETS = {
         model=DCGAN.Config(),
         data=Images(path="cifar10"),
         optim=BOTH,
-        train=Train(images=5_000_000, batch=128, channels_last=True),
+        train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1511.06434, section 4; length ours",
     ),
@@ -116,14 +120,14 @@ PRESETS = {
         model=DCGAN.Config(),
         data=Images(path="photos", size=(64, 64), flip=True),
         optim=BOTH,
-        train=Train(images=5_000_000, batch=128, channels_last=True),
+        train=Train(examples=5_000_000, batch=128, channels_last=True),
         source="arXiv:1511.06434, section 4, at 64x64; give your folder with --data",
     ),
     "tiny": Recipe(
         model=DCGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -12,16 +12,16 @@ discriminator, and Adam in place of momentum. Images are in [-1, 1] with a tanh 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.mlp import mlp
 
 
@@ -46,6 +46,9 @@ class GAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -87,7 +90,7 @@ PRESETS = {
         data=Images(path="digits"),
         optim=BOTH,
         ema=Averaging(half_life=2_000),
-        train=Train(images=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
+        train=Train(examples=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: the layers at a quarter of their width for 8x8",
     ),
@@ -95,7 +98,7 @@ PRESETS = {
         model=GAN.Config(),
         data=Images(path="mnist"),
         optim=BOTH,
-        train=Train(images=3_000_000, batch=64),
+        train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         source="layers and optimizer: the file's docstring; length: 50 epochs",
     ),
@@ -103,7 +106,7 @@ PRESETS = {
         model=GAN.Config(objective="minimax"),
         data=Images(path="mnist"),
         optim=BOTH,
-        train=Train(images=3_000_000, batch=64),
+        train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         source="arXiv:1406.2661, eq. 1 for both players: shows the vanishing gradient",
     ),
@@ -111,7 +114,7 @@ PRESETS = {
         model=GAN.Config(latent=8, hidden=(16, 16)),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -17,6 +17,7 @@ are left out; strided convolutions of our own with dropout before the features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -24,14 +25,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.layers.minibatch import MinibatchDiscrimination
 from zerosum.losses.matching import mean_matching
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import Images, LabelledImageConfig
 from zerosum.nets.plain import Generator, Trunk
 
 PRIME = 1_000_003
@@ -88,6 +88,9 @@ class ImprovedGAN(LatentGame):
     def generators(self) -> list[nn.Module]:
         """The classifier too, so that it is averaged and exported with the generator."""
         return [self.generator, self.trunk, self.head]
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.classify(batch["image"]).logsumexp(1)}
 
     def turns(self) -> list[Turn]:
         return [
@@ -149,7 +152,7 @@ class ImprovedGAN(LatentGame):
 ADAM = Optim(lr=3e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 PACE = Train(
-    images=120_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+    examples=120_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
 )
 
 PRESETS = {
@@ -176,7 +179,7 @@ PRESETS = {
         data=Images(path="mnist"),
         optim=BOTH,
         ema=Averaging(half_life=20_000),
-        train=Train(images=3_000_000, batch=100, channels_last=True),
+        train=Train(examples=3_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1606.03498, section 6.1: about 100 labelled images; networks ours",
     ),
@@ -192,7 +195,7 @@ PRESETS = {
         ),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -14,26 +14,26 @@ categorical code; strided convolutions of our own, batch normalisation in the ge
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.data.fields import Category, Field
 from zerosum.losses.information import categorical_information, gaussian_information
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.mlp import mlp
 from zerosum.nets.plain import Generator, Trunk
 
 
 class InfoGAN(LatentGame):
     """The codes are the condition `category` (n,) and the last `styles` numbers of z."""
-
-    conditions = ("category",)
 
     class Config(ImageConfig):
         noise: int = 62
@@ -64,12 +64,18 @@ class InfoGAN(LatentGame):
         found = config.categories + config.styles
         self.recogniser = mlp([self.trunk.features, config.hidden, found])
 
+    def conditions(self) -> dict[str, Field]:
+        return {"category": Category(count=self.categories)}
+
     def players(self) -> dict[str, list[nn.Module]]:
         return {
             "discriminator": [self.trunk, self.score],
             "recogniser": [self.recogniser],
             "generator": [self.generator],
         }
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.score(self.trunk(batch["image"]))}
 
     def turns(self) -> list[Turn]:
         return [
@@ -172,7 +178,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim=dict.fromkeys(PAPER, QUICK),
         train=Train(
-            images=160_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=160_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="arXiv:1606.03657, appendix C.1: codes and weights; the rest ours",
@@ -182,7 +192,7 @@ PRESETS = {
         data=Images(path="mnist"),
         optim=PAPER,
         ema=Averaging(half_life=10_000),
-        train=Train(images=640_000, batch=128, channels_last=True),
+        train=Train(examples=640_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=128_000, samples=5_000),
         source="arXiv:1606.03657, appendix C.1: codes, rates and weights; networks, length ours",
     ),
@@ -190,7 +200,7 @@ PRESETS = {
         model=InfoGAN.Config(noise=6, categories=4, styles=1, width=8, hidden=8),
         data=Images(path="digits"),
         optim=PAPER,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -16,20 +16,20 @@ one plane; no classes; leaky ReLU and Adam throughout; a sample is clamped to [-
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.mlp import mlp
 from zerosum.nets.plain import Discriminator
 
@@ -126,6 +126,10 @@ class LAPGAN(LatentGame):
             "discriminator": [self.discriminator, self.judges],
             "generator": [self.generator, self.details],
         }
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        """The smallest level's: the only one that sees an image without what it was made from."""
+        return {"discriminator": lambda batch: self._judge(0, self.pyramid(batch["image"])[0], [])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -224,7 +228,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=100_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=100_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: 4 to 8 pixels, about a minute on one core",
@@ -234,7 +242,7 @@ PRESETS = {
         data=Images(path="mnist"),
         optim=BOTH,
         ema=Averaging(half_life=10_000),
-        train=Train(images=600_000, batch=64, sheet_every=60_000, channels_last=True),
+        train=Train(examples=600_000, batch=64, sheet_every=60_000, channels_last=True),
         evaluate=Evaluate(every=120_000, samples=5_000),
         source="ours: 7 to 14 to 28 pixels",
     ),
@@ -242,7 +250,7 @@ PRESETS = {
         model=LAPGAN.Config(latent=100, hidden=(600, 600), width=64),
         data=Images(path="cifar10"),
         optim=BOTH,
-        train=Train(images=5_000_000, batch=128, channels_last=True),
+        train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1506.05751, section 4: the levels are near the paper's (8 to 32 pixels); "
         "ours begins at 4",
@@ -251,7 +259,7 @@ PRESETS = {
         model=LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -12,15 +12,16 @@ players share a learning rate.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import least_squares
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -51,6 +52,9 @@ class LSGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -86,7 +90,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim=BOTH,
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=200_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -96,7 +104,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=BOTH,
         ema=Averaging(half_life=10_000),
-        train=Train(images=300_000, batch=64, sheet_every=30_000, channels_last=True),
+        train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
         source="ours: about ten minutes on one core",
     ),
@@ -111,7 +119,7 @@ PRESETS = {
         ),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=200_000, batch=64, log_every=4_000),
+        train=Train(examples=200_000, batch=64, log_every=4_000),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="arXiv:1611.04076, section 3.2: a = -1, b = 1, c = 0; the rest as digits",
     ),
@@ -119,7 +127,7 @@ PRESETS = {
         model=LSGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

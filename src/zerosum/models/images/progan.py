@@ -13,6 +13,7 @@ the growth; the optimizers go on when a level is added instead of starting afres
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -20,18 +21,17 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.layers.equalised import EqualisedConv2d, EqualisedLinear
 from zerosum.layers.minibatch import MinibatchStddev
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
+from zerosum.modalities.images import ImageConfig, Images
 
 
 def level_at(progress: Progress, levels: int, growing: float) -> float:
@@ -185,6 +185,15 @@ class ProGAN(LatentGame):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"critic": self.judge}
+
+    def judge(self, batch: Batch) -> Tensor:
+        """Logits (B,) of images at full size, brought to the level of now."""
+        level = float(self.generator.level)
+        images = halved(batch["image"], self.levels - math.ceil(level))
+        return self.critic(faded(images, level), level)
+
     def turns(self) -> list[Turn]:
         return [Turn("critic", self.critic_loss), Turn("generator", self.generator_loss)]
 
@@ -240,7 +249,7 @@ PRESETS = {
         optim={"critic": FAST, "generator": CALMED},
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=40_000,
+            examples=40_000,
             batch=32,
             checkpoint_every=100_000,
             sheet_every=50_000,
@@ -254,7 +263,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim={"critic": FAST, "generator": CALMED},
         ema=Averaging(half_life=10_000),
-        train=Train(images=200_000, batch=64, sheet_every=20_000, channels_last=True),
+        train=Train(examples=200_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
         source="ours: 7, 14 and 28 pixels, narrow; about ten minutes on one core",
     ),
@@ -263,14 +272,14 @@ PRESETS = {
         data=Images(path="photos", size=(64, 64), flip=True),
         optim=BOTH,
         ema=Averaging(half_life=10_000),
-        train=Train(images=5_000_000, batch=16, channels_last=True),
+        train=Train(examples=5_000_000, batch=16, channels_last=True),
         source="arXiv:1710.10196, appendix A, at 64x64, narrower; give your folder with --data",
     ),
     "tiny": Recipe(
         model=ProGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

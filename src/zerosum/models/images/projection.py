@@ -12,23 +12,23 @@ linear decay of the learning rate; in presets other than `cifar10` the networks 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import Images, LabelledImageConfig
 from zerosum.nets.resnet import Generator, Projection, Trunk
 
 
 class ProjectionGAN(LatentGame):
-    conditions = ("label",)
-
     class Config(LabelledImageConfig):
         latent: int = 128
         """Numbers in the latent code."""
@@ -62,8 +62,14 @@ class ProjectionGAN(LatentGame):
         for module in (self.trunk, self.head):
             spectral_norm_all(module)
 
+    def conditions(self) -> dict[str, Field]:
+        return {"label": Category(count=self.classes)}
+
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.trunk, self.head], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"], batch["label"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -115,7 +121,7 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=75_000,
+            examples=75_000,
             batch=64,
             checkpoint_every=100_000,
             sheet_every=50_000,
@@ -130,7 +136,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(images=6_400_000, batch=64, channels_last=True),
+        train=Train(examples=6_400_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=640_000, samples=5_000),
         source="arXiv:1802.05637 with the 32x32 networks of arXiv:1802.05957; averaging ours",
     ),
@@ -138,7 +144,7 @@ PRESETS = {
         model=ProjectionGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -12,18 +12,18 @@ share the real samples.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -46,6 +46,9 @@ class RaGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -83,7 +86,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=200_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=200_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -92,7 +99,7 @@ PRESETS = {
         model=RaGAN.Config(),
         data=Images(path="cifar10"),
         optim=BOTH,
-        train=Train(images=3_200_000, batch=32, channels_last=True),
+        train=Train(examples=3_200_000, batch=32, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1807.00734, section 5: Adam at 2e-4 (0.5, 0.999), batch 32, 100,000 steps",
     ),
@@ -100,7 +107,7 @@ PRESETS = {
         model=RaGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -11,17 +11,18 @@ residual backbone; real samples are shared by both turns of a step.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine, Number, at
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -43,6 +44,9 @@ class RpGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -86,7 +90,11 @@ PRESETS = {
         optim={"discriminator": QUICK, "generator": QUICK},
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=200_000, batch=64, checkpoint_every=50_000, sheet_every=10_000, log_every=4_000
+            examples=200_000,
+            batch=64,
+            checkpoint_every=50_000,
+            sheet_every=10_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_600),
         source="ours: about a minute on two cores",
@@ -96,7 +104,7 @@ PRESETS = {
         data=Images(path="photos", size=(64, 64), flip=True),
         optim=BOTH,
         ema=Averaging(half_life=20_000),
-        train=Train(images=300_000, batch=32, sheet_every=10_000, channels_last=True),
+        train=Train(examples=300_000, batch=32, sheet_every=10_000, channels_last=True),
         source="ours: the default for a folder of photos; give it with --data",
     ),
     "fashion": Recipe(
@@ -104,7 +112,7 @@ PRESETS = {
         data=Images(path="fashion-mnist"),
         optim=BOTH,
         ema=Averaging(half_life=10_000),
-        train=Train(images=300_000, batch=64, sheet_every=30_000),
+        train=Train(examples=300_000, batch=64, sheet_every=30_000),
         evaluate=Evaluate(every=60_000, samples=5_000),
         source="ours",
     ),
@@ -112,7 +120,7 @@ PRESETS = {
         model=RpGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

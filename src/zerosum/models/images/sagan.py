@@ -13,23 +13,23 @@ gains are not normalised spectrally. Samples come from averaged weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
+from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.images import Images, LabelledImageConfig
 from zerosum.nets.resnet import Generator, Projection, Trunk
 
 
 class SAGAN(LatentGame):
-    conditions = ("label",)
-
     class Config(LabelledImageConfig):
         latent: int = 128
         """Numbers in the latent code."""
@@ -64,8 +64,14 @@ class SAGAN(LatentGame):
         for module in (self.generator, self.trunk, self.head):
             spectral_norm_all(module)
 
+    def conditions(self) -> dict[str, Field]:
+        return {"label": Category(count=self.classes)}
+
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.trunk, self.head], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["image"], batch["label"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -119,7 +125,7 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=55_000,
+            examples=55_000,
             batch=64,
             checkpoint_every=100_000,
             sheet_every=50_000,
@@ -134,7 +140,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=TWO,
         ema=Averaging(half_life=50_000),
-        train=Train(images=10_000_000, batch=64, channels_last=True),
+        train=Train(examples=10_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=1_000_000, samples=5_000),
         source="arXiv:1805.08318, section 4; networks of SNGAN for 32x32, length ours",
     ),
@@ -142,7 +148,7 @@ PRESETS = {
         model=SAGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=TWO,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

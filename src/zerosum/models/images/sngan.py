@@ -12,17 +12,18 @@ presets other than `cifar10` the networks are narrower.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.resnet import Generator, Score, Trunk
 
 
@@ -66,6 +67,9 @@ class SNGAN(LatentGame):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
+
     def turns(self) -> list[Turn]:
         return [
             Turn("discriminator", self.discriminator_loss, repeat=self.critic_steps),
@@ -108,7 +112,7 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=85_000,
+            examples=85_000,
             batch=64,
             checkpoint_every=100_000,
             sheet_every=50_000,
@@ -126,7 +130,7 @@ PRESETS = {
             "generator": Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.9)),
         },
         ema=Averaging(half_life=10_000),
-        train=Train(images=180_000, batch=64, sheet_every=30_000, channels_last=True),
+        train=Train(examples=180_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
         source="ours: the paper's blocks for 28x28, about ten minutes on one core",
     ),
@@ -135,7 +139,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(images=6_400_000, batch=64, channels_last=True),
+        train=Train(examples=6_400_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=640_000, samples=5_000),
         source="arXiv:1802.05957, section 4 and appendix (ResNet, 32x32); averaging ours",
     ),
@@ -143,7 +147,7 @@ PRESETS = {
         model=SNGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

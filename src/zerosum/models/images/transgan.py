@@ -14,20 +14,21 @@ presets; samples come from averaged weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pixel_shuffle
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.errors import UserError
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
+from zerosum.modalities.images import ImageConfig, Images
 
 
 class Attention(nn.Module):
@@ -216,6 +217,9 @@ class TransGAN(LatentGame):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"critic": lambda batch: self.critic(batch["image"])}
+
     def turns(self) -> list[Turn]:
         return [
             Turn("critic", self.critic_loss, repeat=self.critic_steps),
@@ -266,7 +270,11 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=40_000, batch=64, checkpoint_every=100_000, sheet_every=20_000, log_every=4_000
+            examples=40_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=20_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: small transformers for 8x8, a weaker penalty, faster learning rates",
@@ -276,7 +284,7 @@ PRESETS = {
         data=Images(path="cifar10", flip=True),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(images=20_000_000, batch=128),
+        train=Train(examples=20_000_000, batch=128),
         evaluate=Evaluate(every=2_000_000, samples=5_000),
         source="arXiv:2102.07074 (loss, Adam, kind of networks); sizes and length ours",
     ),
@@ -286,7 +294,7 @@ PRESETS = {
         ),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

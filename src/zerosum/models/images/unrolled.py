@@ -13,18 +13,19 @@ strided convolutions of our own, with batch normalisation in the generator alone
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.unrolling import Rule, unrolled
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -54,6 +55,9 @@ class UnrolledGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -98,7 +102,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"discriminator": QUICK, "generator": QUICK},
         train=Train(
-            images=60_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=60_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: K = 5; about a minute on one core",
@@ -107,7 +115,7 @@ PRESETS = {
         model=UnrolledGAN.Config(),
         data=Images(path="cifar10"),
         optim=BOTH,
-        train=Train(images=5_000_000, batch=64, channels_last=True),
+        train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="ours: K = 5 on DCGAN's optimizer",
     ),
@@ -115,7 +123,7 @@ PRESETS = {
         model=UnrolledGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -13,17 +13,18 @@ over the code's numbers rather than summed, with a weight.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.reconstruction import l2
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.joint import JointDiscriminator
 from zerosum.nets.plain import Generator, Trunk
 
@@ -57,6 +58,13 @@ class VEEGAN(LatentGame):
             "discriminator": [self.discriminator],
             "generator": [self.generator],
             "reconstructor": [self.reconstructor],
+        }
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {
+            "discriminator": lambda batch: self.discriminator(
+                batch["image"], self.encode(batch["image"])
+            )
         }
 
     def turns(self) -> list[Turn]:
@@ -106,7 +114,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim=dict.fromkeys(ALL, QUICK),
         train=Train(
-            images=110_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=110_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours: about a minute on one core",
@@ -116,7 +128,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=ALL,
         ema=Averaging(half_life=20_000),
-        train=Train(images=5_000_000, batch=64, channels_last=True),
+        train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="ours: the data of the paper's section 4; networks and length ours",
     ),
@@ -124,7 +136,7 @@ PRESETS = {
         model=VEEGAN.Config(latent=8, width=8, hidden=16),
         data=Images(path="digits"),
         optim=ALL,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

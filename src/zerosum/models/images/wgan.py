@@ -12,17 +12,17 @@ alone (in the critic, clipping would squash its gains); normal codes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train
-from zerosum.data.config import Images
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.weights import clip_weights_
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -45,14 +45,17 @@ class WGAN(LatentGame):
         shape = (config.width, config.channels, config.size)
         self.generator = Generator(config.latent, *shape, norm=nn.BatchNorm2d)
         self.critic = Discriminator(*shape)
-        clip_weights_(self.critic, self.limit)
+        self.clip()
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"critic": lambda batch: self.critic(batch["image"])}
+
     def turns(self) -> list[Turn]:
         return [
-            Turn("critic", self.critic_loss, repeat=self.critic_steps),
+            Turn("critic", self.critic_loss, repeat=self.critic_steps, then=self.clip),
             Turn("generator", self.generator_loss),
         ]
 
@@ -62,13 +65,11 @@ class WGAN(LatentGame):
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         return {"image": self.generator(z)}
 
-    def judge(self, images: Tensor) -> Tensor:
-        """Scores (B,) of images by the critic with its weights clipped, which changes none."""
-        weights = {n: p.clamp(-self.limit, self.limit) for n, p in self.critic.named_parameters()}
-        return functional_call(self.critic, weights, (images,))
+    def clip(self) -> None:
+        """The constraint of algorithm 1, after each of the critic's moves."""
+        clip_weights_(self.critic, self.limit)
 
     def critic_loss(self, batch: Batch) -> Terms:
-        clip_weights_(self.critic, self.limit)  # after the step before
         real = batch["image"]
         with torch.no_grad():
             fake = self.sample(len(real))["image"]
@@ -77,7 +78,7 @@ class WGAN(LatentGame):
         return {"adversarial": self.objective.critic(real_logits, fake_logits)}
 
     def generator_loss(self, batch: Batch) -> Terms:
-        fake_logits = self.judge(self.sample(len(batch["image"]))["image"])
+        fake_logits = self.critic(self.sample(len(batch["image"]))["image"])
         return {"adversarial": self.objective.generator(fake_logits)}
 
 
@@ -91,7 +92,11 @@ PRESETS = {
         data=Images(path="digits"),
         optim={"critic": QUICK, "generator": Optim(kind="rmsprop", lr=1e-3)},
         train=Train(
-            images=70_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
+            examples=70_000,
+            batch=64,
+            checkpoint_every=100_000,
+            sheet_every=50_000,
+            log_every=4_000,
         ),
         evaluate=Evaluate(every=50_000, samples=1_500),
         source="ours: algorithm 1 at rates and a limit for a minute on one core",
@@ -100,7 +105,7 @@ PRESETS = {
         model=WGAN.Config(),
         data=Images(path="cifar10"),
         optim=BOTH,
-        train=Train(images=5_000_000, batch=64, channels_last=True),
+        train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1701.07875, algorithm 1; data and length ours",
     ),
@@ -108,7 +113,7 @@ PRESETS = {
         model=WGAN.Config(latent=8, width=8),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

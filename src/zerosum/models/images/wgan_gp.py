@@ -11,20 +11,20 @@ other than `cifar10` the networks are narrower. The DCGAN backbone is that of `d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import ImageConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Images
 from zerosum.layers.norm import layer_norm
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
+from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets import dcgan, resnet
 
 
@@ -70,6 +70,9 @@ class WGANGP(LatentGame):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
 
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"critic": lambda batch: self.critic(batch["image"])}
+
     def turns(self) -> list[Turn]:
         return [
             Turn("critic", self.critic_loss, repeat=self.critic_steps),
@@ -113,7 +116,7 @@ PRESETS = {
         optim=QUICK,
         ema=Averaging(half_life=5_000),
         train=Train(
-            images=50_000,
+            examples=50_000,
             batch=64,
             checkpoint_every=100_000,
             sheet_every=50_000,
@@ -131,7 +134,7 @@ PRESETS = {
             "generator": Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.9)),
         },
         ema=Averaging(half_life=10_000),
-        train=Train(images=220_000, batch=64, sheet_every=20_000, channels_last=True),
+        train=Train(examples=220_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=110_000, samples=5_000),
         source="ours: the pair of dcgan, narrow; about ten minutes on one core",
     ),
@@ -140,7 +143,7 @@ PRESETS = {
         data=Images(path="cifar10"),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(images=12_800_000, batch=64, channels_last=True),
+        train=Train(examples=12_800_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=1_280_000, samples=5_000),
         source="arXiv:1704.00028, algorithm 1 and appendix (CIFAR-10 ResNet); averaging ours",
     ),
@@ -148,7 +151,7 @@ PRESETS = {
         model=WGANGP.Config(latent=8, width=8, critic_steps=2),
         data=Images(path="digits"),
         optim=BOTH,
-        train=Train(images=640, batch=16),
+        train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         source="ours: seconds on a CPU, for tests",
     ),

@@ -7,17 +7,19 @@ preset `collapse` is the plain game of 2014, which does not.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import DataSpec, GameConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
-from zerosum.data.config import Toy
+from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.losses.penalties import r1, r2
+from zerosum.modalities.points import Toy
 from zerosum.nets.mlp import mlp
 
 
@@ -46,6 +48,9 @@ class ToyGAN(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["point"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -100,7 +105,7 @@ def _preset(
         optim=optim,
         ema=Averaging(half_life=half_life),
         train=Train(
-            images=images,
+            examples=images,
             batch=256,
             checkpoint_every=500_000,
             sheet_every=50_000,

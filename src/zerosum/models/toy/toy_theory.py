@@ -11,17 +11,18 @@ learn. The game is the minimax one of eq. 1, whose generator's loss is non-satur
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from zerosum.core.config import GameConfig
 from zerosum.core.game import Batch, LatentGame, Lines, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Toy
+from zerosum.data.spec import GameConfig
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.modalities.points import Toy
 from zerosum.nets.mlp import mlp
 from zerosum.theory import optimal_discriminator
 
@@ -69,6 +70,9 @@ class TheoryGame(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.discriminator(batch["point"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -137,7 +141,7 @@ def _preset(law: Toy, **model: float | bool) -> Recipe:
         },
         ema=Averaging(half_life=0),
         train=Train(
-            images=400_000,
+            examples=400_000,
             batch=256,
             checkpoint_every=200_000,
             sheet_every=20_000,
@@ -153,6 +157,6 @@ PRESETS = {
     "mixture": _preset(Toy(name="mixture")),
     "saturating": _preset(Toy(name="gaussian"), saturating=True, shift=5.0),
     "tiny": _preset(Toy(name="gaussian", count=1_000)).override(
-        {"train.images": 1_280, "evaluate.samples": 64, "model.moves": 2}
+        {"train.examples": 1_280, "evaluate.samples": 64, "model.moves": 2}
     ),
 }

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zerosum.core.prepare import parameter_counts
 from zerosum.core.recipe import Recipe, flat
-from zerosum.core.run import RunFolder, read_run
-from zerosum.core.screen import duration
-from zerosum.core.sheets import read_lines
+from zerosum.modalities.modality import of
+from zerosum.progress import duration
+from zerosum.records import read_lines
+from zerosum.training.prepare import parameter_counts
+from zerosum.training.run import RunFolder, read_run
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,30 @@ class Facts:
     players: dict[str, int] = field(default_factory=dict)
 
     @property
+    def noun(self) -> str:
+        """What examples are called."""
+        return of(self.recipe.data).noun
+
+    @property
     def title(self) -> str:
         return f"{self.recipe.system}/{self.recipe.preset}"
 
     @property
     def finished(self) -> bool:
-        return self.state["seen"] >= self.recipe.train.images
+        return self.state["seen"] >= self.recipe.train.examples
 
     @property
     def summary(self) -> dict[str, str]:
         """The run in a few words, by what they are about."""
-        seen, total = self.state["seen"], self.recipe.train.images
+        seen, total = self.state["seen"], self.recipe.train.examples
         seconds = self.state["elapsed"]
         done = "finished" if self.finished else f"{100 * seen / total:.0f} % done"
         parameters = ", ".join(f"{name} {count:,}" for name, count in self.players.items())
         rows = {
-            "length": f"{seen:,} images, {self.state['step']:,} steps of "
+            "length": f"{seen:,} {self.noun}, {self.state['step']:,} steps of "
             f"{self.recipe.train.batch} ({done})",
-            "time": f"{duration(seconds)}, {seen / max(seconds, 1e-9):,.0f} images per second",
+            "time": f"{duration(seconds)}, "
+            f"{seen / max(seconds, 1e-9):,.0f} {self.noun} per second",
             "parameters": parameters,
             "energy": "not measured",
         }
@@ -94,17 +101,19 @@ def read(path: Path, module: str | None = None) -> Facts:
     Raises:
         UserError: The folder holds no run, or no whole checkpoint yet.
     """
-    game, recipe, snapshot = read_run(path, module)
+    saved = read_run(path, module)
     folder = RunFolder.around(path)
     return Facts(
         name=path.resolve().relative_to(folder.path.resolve().parent).as_posix(),
-        recipe=recipe,
-        state=snapshot.state,
+        recipe=saved.recipe,
+        state=saved.snapshot.state,
         log=read_lines(folder.log),
         scores=read_lines(folder.scores),
         events=read_lines(folder.events),
         checkups=read_lines(folder.checkups),
-        machine=json.loads(folder.machine.read_text()) if folder.machine.is_file() else {},
+        machine=json.loads(folder.machine.read_text(encoding="utf-8"))
+        if folder.machine.is_file()
+        else {},
         sheets=sorted(folder.sheets.glob("seen_*.png")),
-        players=parameter_counts(game),
+        players=parameter_counts(saved.game),
     )

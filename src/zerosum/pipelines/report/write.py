@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import torch
-
-from zerosum.core.files import write_text
-from zerosum.data.source import Source, finish
+from zerosum.core.draw import given_inputs
+from zerosum.data.source import Source
 from zerosum.errors import UserError
+from zerosum.files import write_text
 from zerosum.metrics.record import ScoreRecord
+from zerosum.modalities.modality import Panel
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.page import template
@@ -19,10 +19,12 @@ from zerosum.pipelines.report import figures
 from zerosum.pipelines.report.facts import Facts, read
 
 Doing = Callable[[str, int, int], None]
-SPECTRUM = 1_000
-"""Images whose spectra are compared."""
+COMPARED = 1_000
+"""Samples that are compared with as many real ones."""
 LOOKED_AT = 400
-"""Samples whose nearest training images are searched."""
+"""Samples whose nearest training examples are searched."""
+SEARCHED = 5_000
+"""Training examples among which they are searched."""
 
 
 def report(
@@ -79,7 +81,7 @@ def _scores(evaluator: Evaluator, path: Path, module: str | None) -> Evaluation 
     """Scores with intervals and ceilings; None where the data cannot be scored."""
     try:
         return evaluator.run(path, module)
-    except UserError:  # points, or data that are no longer there
+    except UserError:  # data that are no longer there, or cannot be scored
         return None
 
 
@@ -112,20 +114,20 @@ def _protocol(scored: Evaluation) -> str:
     return "; ".join([text, *scored.notes]) + "."
 
 
-def _looks(generator: Generator, facts: Facts, seed: int) -> tuple[dict[str, figures.Panel], str]:
-    """Panels on fresh samples, and the picture of nearest neighbours where samples are images."""
+def _looks(generator: Generator, facts: Facts, seed: int) -> tuple[dict[str, Panel], str]:
+    """Panels on fresh samples, and the picture of nearest neighbours where there is one."""
     try:
-        train = facts.recipe.data.open().train
+        split = generator.open()
     except UserError:  # moved or deleted since
         return {}, ""
-    if not isinstance(train, Source):
+    if not isinstance(split.train, Source):
         return {}, ""
-    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0)).tolist()
-    field = "image" if "image" in train.shapes else "point"
-    fake = generator.draw(min(SPECTRUM, 2 * len(train)), seed=seed)[field]
-    real = finish(train.fetch(order[:SPECTRUM]))[field]
-    if field == "point":
-        return {"Points": figures.points(real, fake)}, ""
-    wide = finish(train.fetch(order[:5_000]))[field]
-    twins = figures.picture(figures.neighbours(fake[:LOOKED_AT], wide), 900)
-    return {"Power spectrum": figures.spectra(real, fake)}, twins
+    kind, count = generator.modality, min(COMPARED, 2 * len(split.train))
+    inputs, _ = given_inputs(generator.game, split.train, split.heldout, count)
+    fake = generator.drawn_on(inputs, count, seed)
+    wide = split.train.some(SEARCHED)
+    real = {name: value[:COMPARED] for name, value in wide.items()}
+    few = {name: value[:LOOKED_AT] for name, value in fake.items()}
+    twins = kind.twins(few, wide, split.codec)
+    shown = "" if twins is None else figures.picture(twins, 900)
+    return kind.panels(real, fake, split.codec), shown

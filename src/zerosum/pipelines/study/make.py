@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
-from zerosum.codecs.image import data_address, to_pictures
-from zerosum.core.files import write_text
-from zerosum.data.config import Images
-from zerosum.data.source import Source, finish
+from zerosum.data.fields import Batch
+from zerosum.data.source import Source
 from zerosum.errors import UserError
+from zerosum.files import write_text
 from zerosum.pipelines.generate import Generator
-from zerosum.pipelines.page import template
+from zerosum.pipelines.page import data_address, template
 from zerosum.pipelines.study.score import ANSWERS, KEY
 
 Kind = Literal["real", "generated", "check"]
@@ -79,10 +76,9 @@ def make(
     if images < 1 or checks < 0 or milliseconds < 0:
         raise UserError("a study needs at least one image of each kind, and no negative numbers")
     generator = Generator.load(run, module=module)
-    fake = generator.draw(images, seed=seed).get("image")
-    if fake is None:
-        raise UserError(f"{run} generates no images, so there is nothing to show to people")
-    trials = _trials(fake, _real(generator, real, fake, images, seed), checks, seed)
+    fake = generator.draw(images, seed=seed)
+    found = _real(generator, real, images, seed)
+    trials = _trials(generator, fake, found, checks, seed)
     number = secrets.token_hex(8)
     key = {
         "study": number,
@@ -103,37 +99,30 @@ def make(
     return folder / PAGE
 
 
-def _real(generator: Generator, named: str | None, fake: Tensor, count: int, seed: int) -> Tensor:
-    """Real images of the size and channels of the generated ones."""
-    if named is None:
-        split = generator.recipe.data.open()
-        source = split.heldout or split.train
-    else:
-        channels, height, width = fake.shape[1:]
-        data = Images.model_validate(
-            {"path": named, "size": (height, width), "channels": channels, "holdout": 0}
-        )
-        source = data.open().train
+def _real(generator: Generator, named: str | None, count: int, seed: int) -> Batch:
+    """Real examples, prepared as the training ones were."""
+    config = generator.recipe.data
+    split = (config if named is None else config.at(named)).open(generator.codec)
+    source = split.heldout if named is None and split.heldout is not None else split.train
+    noun = generator.modality.noun
     if not isinstance(source, Source) or len(source) < count:
         have = len(source) if isinstance(source, Source) else "a stream of"
         raise UserError(
-            f"there are {have} real images and {count} are wanted: give --real with more, or "
+            f"there are {have} real {noun} and {count} are wanted: give --real with more, or "
             "a smaller --images"
         )
-    order = torch.randperm(len(source), generator=torch.Generator().manual_seed(seed))
-    return finish(source.fetch(order[:count].tolist()))["image"]
+    return source.some(count, seed)
 
 
-def _trials(fake: Tensor, real: Tensor, checks: int, seed: int) -> list[Trial]:
+def _trials(generator: Generator, fake: Batch, real: Batch, checks: int, seed: int) -> list[Trial]:
     """All trials, in an order that says nothing; the page shuffles them again for each rater."""
-    rng = torch.Generator().manual_seed(seed)
-    noise = torch.rand((checks, *real.shape[1:]), generator=rng) * 2 - 1
-    kinds: list[tuple[Kind, Tensor]] = [("real", real), ("generated", fake), ("check", noise)]
+    kinds: list[tuple[Kind, Batch]] = [("real", real), ("generated", fake)]
+    if checks:
+        kinds.append(("check", generator.modality.nonsense(real, generator.codec, checks, seed)))
     made = [
         Trial(secrets.token_hex(6), kind, picture)
         for kind, batch in kinds
-        if len(batch)
-        for picture in to_pictures(batch)
+        for picture in generator.modality.shown_alone(batch, generator.codec)
     ]
     return sorted(made, key=lambda trial: trial.name)
 

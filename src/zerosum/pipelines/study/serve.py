@@ -8,8 +8,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from zerosum.core.files import write_text
 from zerosum.errors import UserError
+from zerosum.files import write_text
 from zerosum.pipelines.study.make import PAGE
 from zerosum.pipelines.study.score import ANSWERS, check, read_key
 

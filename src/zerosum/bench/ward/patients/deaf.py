@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zerosum.core.config import LabelledImageConfig
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe
+from zerosum.modalities.images import LabelledImageConfig
 from zerosum.models.images.cgan import CGAN
 
 

@@ -7,16 +7,18 @@ Here generator and data are N(theta, s^2) and N(0, s^2), and only theta is learn
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from zerosum.core.config import GameConfig
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
-from zerosum.data.config import Toy
+from zerosum.data.spec import GameConfig
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
+from zerosum.modalities.points import Toy
 
 WIDTH = 0.05
 
@@ -49,6 +51,9 @@ class Dirac(LatentGame):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
+
+    def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
+        return {"discriminator": lambda batch: self.judge(batch["point"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -90,7 +95,7 @@ PRESETS = {
             "generator": Optim(kind="sgd", lr=0.05),
         },
         ema=Averaging(half_life=0),
-        train=Train(images=512_000, batch=128),
+        train=Train(examples=512_000, batch=128),
         evaluate=Evaluate(samples=2_000),
         source="arXiv:1801.04406, section 2; step size and width ours",
     ),

@@ -1,0 +1,156 @@
+"""Pictures: sets of them, with or without labels, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zerosum.data.codec import Codec
+from zerosum.data.config import DataConfig, OnProgress
+from zerosum.data.fields import Batch, Field
+from zerosum.data.source import Source
+from zerosum.errors import UserError
+from zerosum.metrics.features import Features
+from zerosum.metrics.registry import Metric
+from zerosum.modalities.images.codec import ImageCodec
+from zerosum.modalities.images.config import Images
+from zerosum.modalities.images.fields import ImageField, LabelMap
+from zerosum.modalities.images.model import ImageConfig, LabelledImageConfig
+from zerosum.modalities.images.pairs import Pairs
+from zerosum.modalities.modality import Fault, Inspection, Modality, Panel, repeats
+
+__all__ = [
+    "MODALITY",
+    "ImageCodec",
+    "ImageConfig",
+    "ImageField",
+    "Images",
+    "LabelMap",
+    "LabelledImageConfig",
+    "Pairs",
+]
+
+WIDEST = 3072
+"""Most values of a picture that are compared as they are while a training goes on."""
+LOOK = 200
+"""Pictures looked at to choose a size when no model is named."""
+
+
+class Pictures(Modality):
+    """Pictures of one size, uint8 in files and [-1, 1] for networks, in the field `image`."""
+
+    name: ClassVar[str] = "images"
+    noun: ClassVar[str] = "images"
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (Images, Pairs)
+    default: ClassVar[str] = "rpgan/photos"
+    raw: ClassVar[str] = "pixels"
+
+    @property
+    def own_metrics(self) -> Mapping[str, Metric]:
+        from zerosum.modalities.images.judge import METRICS
+        from zerosum.modalities.images.paired_scores import PAIRED_METRICS
+
+        return {**METRICS, **PAIRED_METRICS}
+
+    def usual_metrics(self, fields: Mapping[str, Field]) -> tuple[str, ...]:
+        return ("kd", "l1", "psnr") if "input" in fields else self.metrics
+
+    def reads(self, path: str) -> str:
+        from zerosum.modalities.images.containers import recognised
+
+        return recognised(path)
+
+    def inspect(
+        self, path: str, *, limit: int | None = None, on_progress: OnProgress | None = None
+    ) -> Inspection:
+        from zerosum.modalities.images.inspect import inspect
+
+        return inspect(path, limit=limit, on_progress=on_progress).described()
+
+    def settings(self, path: str) -> dict[str, Any]:
+        from zerosum.modalities.images.inspect import inspect
+
+        return {"data.size": inspect(path, limit=LOOK).size}
+
+    def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
+        from zerosum.modalities.images.show import columns_for
+
+        image = fields["image"]
+        assert isinstance(image, ImageField)
+        columns = columns_for(image.shape)
+        return columns**2, columns
+
+    def sheet(
+        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+    ) -> Image.Image:
+        from zerosum.modalities.images.show import image_sheet
+
+        return image_sheet(samples, real, columns)
+
+    def shown_alone(self, batch: Batch, codec: Codec) -> list[Image.Image]:
+        return list(codec.decode(batch))
+
+    def nonsense(self, real: Batch, codec: Codec, n: int, seed: int) -> Batch:
+        rng = torch.Generator().manual_seed(seed)
+        return {"image": torch.rand((n, *real["image"].shape[1:]), generator=rng) * 2 - 1}
+
+    def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
+        from zerosum.modalities.images.show import spectra
+
+        return {"Power spectrum": spectra(real["image"], fake["image"])}
+
+    def twins(self, fake: Batch, train: Batch, codec: Codec) -> Image.Image | None:
+        from zerosum.modalities.images.show import neighbours
+
+        return neighbours(fake["image"], train["image"])
+
+    def rows(self, batch: Batch) -> Tensor:
+        from zerosum.modalities.images.judge import pixel_rows
+
+        return pixel_rows(batch["image"])
+
+    def compared(
+        self, real: str, fake: str, size: tuple[int, int] | None = None
+    ) -> tuple[DataConfig, DataConfig]:
+        from zerosum.modalities.images.comparing import comparable
+
+        return comparable(real, fake, size)
+
+    def features(self, name: Any, real: Batch, title: str) -> Features:
+        from zerosum.modalities.images.judge import chosen_features
+
+        return chosen_features(name, real, title)
+
+    def raw_features(self, real: Batch) -> Features | None:
+        # A covariance matrix of more pixels costs too much in passing.
+        return super().raw_features(real) if real["image"][0].numel() <= WIDEST else None
+
+    def read_objects(self, path: str, codec: Codec, n: int) -> list[Any]:
+        from zerosum.modalities.images.containers import container
+
+        pictures = container(path).gallery().pictures
+        if len(pictures) < n:
+            raise UserError(f"{path} holds {len(pictures)} pictures and {n} are asked for: add -n")
+        return [pictures.image(number) for number in range(n)]
+
+    def baselines(
+        self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
+    ) -> dict[str, Batch]:
+        from zerosum.modalities.images.paired_scores import baselines
+
+        if "input" not in inputs:
+            return {}
+        made = baselines(train.some(n, seed), inputs["input"])
+        return {name: {"image": answers, **inputs} for name, answers in made.items()}
+
+    def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:
+        from zerosum.modalities.images.judge import span_faults
+
+        return span_faults(some["image"]) or repeats(self.rows(some), 0.02)
+
+
+MODALITY = Pictures()

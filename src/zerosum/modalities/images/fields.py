@@ -1,0 +1,39 @@
+"""Fields of pictures."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from zerosum.data.fields import Field
+
+
+class ImageField(Field):
+    """A picture: uint8 (B, C, H, W) as fetched, float32 in [-1, 1] finished."""
+
+    kind: Literal["image"] = "image"
+    shape: tuple[int, int, int]
+    """(channels, height, width)."""
+
+    def finish(self, raw: Tensor) -> Tensor:
+        if raw.dtype != torch.uint8:  # finished already, such as what a game drew
+            return raw
+        return raw.to(torch.float32).div_(127.5).sub_(1)
+
+    def mirror(self, raw: Tensor) -> Tensor:
+        return raw.flip(-1)
+
+
+class LabelMap(Field):
+    """A class for each pixel: int64 or uint8 (B, H, W), never scaled."""
+
+    kind: Literal["label-map"] = "label-map"
+    shape: tuple[int, int]
+    """(height, width)."""
+    count: int
+    """Number of classes."""
+
+    def mirror(self, raw: Tensor) -> Tensor:
+        return raw.flip(-1)

@@ -1,0 +1,171 @@
+"""Sets of pictures made ready for training: in memory, or decoded on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zerosum.data.config import OnProgress
+from zerosum.data.parts import keep_aside, limited
+from zerosum.data.pixels import Framing
+from zerosum.data.places import GIB
+from zerosum.data.source import Mirrored, Source, Split, TensorSource
+from zerosum.data.visits import Visits
+from zerosum.errors import UserError, nearest
+from zerosum.modalities.images.codec import ImageCodec
+from zerosum.modalities.images.decoding import (
+    BadPictures,
+    check_all,
+    colourful,
+    decoded,
+    settle_framing,
+    unreadable,
+)
+from zerosum.modalities.images.gallery import BadPictureError, Gallery, Pictures
+from zerosum.modalities.images.settings import PictureSettings
+
+
+class FileSource(Source):
+    """Pictures decoded each time they are fetched, for sets larger than the memory."""
+
+    in_memory = False
+
+    def __init__(
+        self,
+        pictures: Pictures,
+        numbers: np.ndarray,
+        codec: ImageCodec,
+        *,
+        name: str,
+        labels: np.ndarray | None = None,
+        notes: tuple[str, ...] = (),
+        skipped: tuple[str, ...] = (),
+    ) -> None:
+        self._pictures = pictures
+        self._numbers = numbers
+        self._framing = codec.framing
+        self._labels = None if labels is None else torch.from_numpy(labels[numbers])
+        self.name = name
+        self.fields = codec.fields
+        self.notes = notes
+        self._skipped = skipped
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        return self._skipped
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def fetch(self, indices: Sequence[int], visits: Visits | None = None) -> dict[str, Tensor]:
+        rows = np.asarray(indices, dtype=np.int64)
+        try:
+            pixels = [self._pictures.pixels(int(n), self._framing) for n in self._numbers[rows]]
+        except BadPictureError as error:
+            raise unreadable(error) from error
+        batch = {"image": torch.from_numpy(np.stack(pixels))}
+        if self._labels is not None:
+            batch["label"] = self._labels[torch.from_numpy(rows)]
+        return batch
+
+
+def open_gallery(
+    config: PictureSettings,
+    path: str,
+    labelled: bool,
+    gallery: Gallery,
+    codec: ImageCodec | None = None,
+    on_progress: OnProgress | None = None,
+) -> Split:
+    """Read a set as a config says.
+
+    Args:
+        config: Size, parts and memory.
+        path: What the user called the set, for messages.
+        labelled: Whether labels are used.
+        gallery: The pictures.
+        codec: A run's own; None finds size, channels and classes.
+        on_progress: Called now and then with (done, of how many).
+    """
+    train, heldout, note = part(gallery, config.holdout)
+    train = limited(train, config.limit)
+    used = np.concatenate([train, heldout])
+    pictures, bad = gallery.pictures, BadPictures(config.skip_bad)
+    framing, settled = (
+        (codec.framing, True)
+        if codec is not None
+        else settle_framing(config, path, pictures, used, bad, on_progress)
+    )
+    pixels = None
+    if len(used) * framing.channels * framing.size[0] * framing.size[1] <= config.memory * GIB:
+        pixels = decoded(pictures, used, framing, bad, on_progress)
+        if not settled and not colourful(pixels):
+            pixels = pixels[:, :1].copy()
+            framing = Framing(framing.size, 1, framing.resize, framing.filter)
+    elif config.skip_bad:
+        check_all(pictures, used, framing, bad, on_progress)
+
+    labels, classes = (gallery.labels, gallery.classes) if labelled else (None, ())
+    if codec is not None:
+        labels = _renumbered(labels, classes, codec, path)
+    codec = codec or ImageCodec(framing, classes if labels is not None else ())
+    notes = gallery.notes + bad.notes()
+    keep = np.array([number not in bad.found for number in used.tolist()], dtype=bool)
+
+    def source(where: slice, word: str) -> Source:
+        name = f"{gallery.name}/{word}"
+        good = used[where][keep[where]]
+        if pixels is None:
+            return FileSource(
+                pictures,
+                good,
+                codec,
+                name=name,
+                labels=labels,
+                notes=notes,
+                skipped=bad.names(),
+            )
+        tensors = {"image": torch.from_numpy(pixels[where][keep[where]])}
+        if labels is not None:
+            tensors["label"] = torch.from_numpy(labels[good])
+        return TensorSource(tensors, codec.fields, name=name, notes=notes, skipped=bad.names())
+
+    learned = source(slice(0, len(train)), "train")
+    if not len(learned):
+        raise UserError(f"{path}: none of its {len(train):,} pictures can be read")
+    held = source(slice(len(train), None), "heldout")
+    learned = Mirrored(learned) if config.flip else learned
+    return Split(learned, held if len(held) else None, note, codec)
+
+
+def part(gallery: Gallery, holdout: float) -> tuple[np.ndarray, np.ndarray, str]:
+    """Numbers of the training and held-out pictures, and where the latter come from."""
+    train = np.asarray(gallery.train, dtype=np.int64)
+    if gallery.heldout is not None:
+        return train, np.asarray(gallery.heldout, dtype=np.int64), gallery.heldout_note
+    kept, held, note = keep_aside(len(train), holdout, "picture")
+    return train[kept], train[held], note
+
+
+def _renumbered(
+    labels: np.ndarray | None, classes: Sequence[str], codec: ImageCodec, path: str
+) -> np.ndarray | None:
+    """Labels by the numbers that a run's codec gives its classes."""
+    if not codec.classes:
+        return None
+    if labels is None:
+        raise UserError(
+            f"{path} has no labels, but the run learned {len(codec.classes)} classes from it: "
+            "put the data back as they were"
+        )
+    for name in classes:
+        if name not in codec.classes:
+            raise UserError(
+                f"{path} has a class '{name}' that the run did not learn: "
+                f"{nearest(name, codec.classes)}"
+            )
+    numbers = np.array([codec.classes.index(name) for name in classes], dtype=np.int64)
+    return np.where(labels < 0, labels, numbers[np.maximum(labels, 0)])

@@ -1,0 +1,317 @@
+"""What a kind of data must know so that every command works for it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from matplotlib.axes import Axes
+from PIL import Image
+from torch import Tensor
+
+from zerosum.data import registry
+from zerosum.data.codec import Codec
+from zerosum.data.config import DataConfig, OnProgress
+from zerosum.data.fields import Batch, Field
+from zerosum.data.source import Source
+from zerosum.errors import UserError
+from zerosum.metrics.features import Features, Outputs
+from zerosum.metrics.registry import Metric
+
+Panel = Callable[[Axes], None]
+"""Draws one plot of a report."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `zerosum inspect` says about a path.
+
+    Attributes:
+        path: As typed.
+        rows: What is there, by title, in words for people.
+        notes: Decisions taken while reading, one line each.
+        warnings: What to mind before training, the gravest first.
+        command: The exact command to type next.
+        facts: The same for machines: JSON.
+    """
+
+    path: str
+    rows: Mapping[str, str]
+    notes: Sequence[str]
+    warnings: Sequence[str]
+    command: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with data, found before anything is learned from them.
+
+    Attributes:
+        signal: The number that gives it away.
+        value: What it is.
+        limit: What it should not cross.
+        evidence: The same in a sentence.
+        remedy: What to do.
+    """
+
+    signal: str
+    value: float
+    limit: float
+    evidence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What samples must fulfil.
+
+    Attributes:
+        condition: Conditions for n samples that a game can be given, drawn from a generator.
+        holds: Which samples (n,) of a drawn batch fulfil the rest, bool.
+    """
+
+    condition: Callable[[int, torch.Generator], dict[str, Tensor]]
+    holds: Callable[[Batch], Tensor]
+
+
+class Modality(ABC):
+    """One kind of data. A folder of `zerosum.modalities` exports one as `MODALITY`.
+
+    Attributes:
+        name: The folder's name.
+        noun: What its examples are called, in the plural: `images`, `rows`.
+        configs: The configs that a recipe's `data` may be.
+        default: The preset that learns from a path when no system is named.
+        raw: What `rows` gives is called in the names of scores: `pixels`, `columns`.
+        metrics: What `zerosum evaluate` takes when nobody says.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    configs: ClassVar[tuple[type[DataConfig], ...]]
+    default: ClassVar[str]
+    raw: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]] = ("fd", "kd", "prdc")
+
+    # -- what is in a path -----------------------------------------------------------------
+
+    @abstractmethod
+    def reads(self, path: str) -> str:
+        """What a path would be read as, such as `a folder of pictures`; "" if it is not ours.
+
+        Cheap: names and a few bytes are looked at. A path that means nothing at all is nobody's.
+        """
+
+    @abstractmethod
+    def inspect(
+        self, path: str, *, limit: int | None = None, on_progress: OnProgress | None = None
+    ) -> Inspection:
+        """What is in a path and what is wrong with it.
+
+        Raises:
+            UserError: Nothing is there, or nothing can be read.
+        """
+
+    def settings(self, path: str) -> dict[str, Any]:
+        """Settings that a path needs when no system is named, such as a size; none by default."""
+        return {}
+
+    # -- what sampling can be asked for ----------------------------------------------------
+
+    def filters(
+        self, words: Sequence[str], codec: Codec, conditions: Mapping[str, Field]
+    ) -> Filters:
+        """What `zerosum generate --where` means, such as `age>30`.
+
+        Raises:
+            UserError: Words that mean nothing for these data.
+        """
+        raise UserError(f"--where is for tables, not for {self.noun}: use --condition")
+
+    def read_objects(self, path: str, codec: Codec, n: int) -> list[Any]:
+        """The first n objects of a path, for games that map them.
+
+        Raises:
+            UserError: There are fewer, or they cannot be read.
+        """
+        raise UserError(f"{self.noun} are not mapped: leave --inputs out")
+
+    # -- show ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
+        """How many samples make a sheet, and how many of them a row; 0 where rows mean nothing."""
+
+    @abstractmethod
+    def sheet(
+        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+    ) -> Image.Image:
+        """Samples as a picture that a person can judge.
+
+        Args:
+            samples: What a game drew, finished, with its inputs and conditions.
+            codec: The run's.
+            real: Real examples to be shown beside them where that helps: for games with inputs
+                the true answers to those, in the same order; else any.
+            columns: Samples in a row.
+            title: May be written over the picture.
+        """
+
+    def shown_alone(self, batch: Batch, codec: Codec) -> list[Image.Image]:
+        """Each example as a picture of its own, for studies with people: here a sheet of one."""
+        count = len(next(iter(batch.values())))
+        alone = ({name: value[i : i + 1] for name, value in batch.items()} for i in range(count))
+        return [self.sheet(one, codec, real={}, columns=1, title="") for one in alone]
+
+    def nonsense(self, real: Batch, codec: Codec, n: int, seed: int) -> Batch:
+        """Examples (n, ...) that nobody who looks takes for real, for the checks of a study.
+
+        Raises:
+            UserError: There is no such thing of this kind.
+        """
+        raise UserError(f"a study of {self.noun} has no attention checks: give --checks 0")
+
+    def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
+        """Plots of a report that compare real and generated samples, by title."""
+        return {}
+
+    def twins(self, fake: Batch, train: Batch, codec: Codec) -> Image.Image | None:
+        """Samples beside the training examples nearest to them; None where it cannot be shown."""
+        return None
+
+    # -- judge -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def rows(self, batch: Batch) -> Tensor:
+        """Finished examples as float rows (N, d), in which two laws can be compared cheaply.
+
+        Used by the doctor and for scores on the way. Scales of the columns should be alike.
+        """
+
+    def compared(
+        self, real: str, fake: str, size: tuple[int, int] | None = None
+    ) -> tuple[DataConfig, DataConfig]:
+        """How two sets are read so that one can be scored against the other.
+
+        Args:
+            real: Path of real examples.
+            fake: Path of generated ones.
+            size: (height, width) of pictures; means nothing for other kinds.
+
+        Raises:
+            UserError: They cannot be compared.
+        """
+        if size is not None:
+            raise UserError(f"--size is for pictures, not for {self.noun}")
+        config = self.configs[0].model_validate({})
+        return config.at(real), config.at(fake)
+
+    def features(self, name: Any, real: Batch, title: str) -> Features:
+        """The extractor of a name, or the one that suits these data best.
+
+        Args:
+            name: As `--features` has it, or an extractor of one's own; None chooses.
+            real: Some real examples, finished.
+            title: What the data are called, such as `mnist`.
+
+        Raises:
+            UserError: There is none of that name, or it is not for these data.
+        """
+        if name not in (None, self.raw):
+            raise UserError(f"--features {name} is not for {self.noun}: leave it out here")
+        why = "" if name else f"the only features of {self.noun}"
+        return Features(self.raw, lambda batch: Outputs(self.rows(batch), None), why=why, raw=True)
+
+    def raw_features(self, real: Batch) -> Features | None:
+        """Rows as features for scores on the way; None where they would cost too much.
+
+        Args:
+            real: Some real examples, finished.
+        """
+        return Features(self.raw, lambda batch: Outputs(self.rows(batch).double(), None), raw=True)
+
+    @property
+    def own_metrics(self) -> Mapping[str, Metric]:
+        """Metrics of this kind of data alone, by name."""
+        return {}
+
+    def learned(self, train: Source) -> Any:
+        """The whole training part, for metrics that ask whether a sample is new; None for none."""
+        return None
+
+    def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:
+        """What is wrong with finished examples: a span of values, repeats, and the like."""
+        return []
+
+    def usual_metrics(self, fields: Mapping[str, Field]) -> tuple[str, ...]:
+        """What `zerosum evaluate` takes of data with some fields when nobody says."""
+        return self.metrics
+
+    def baselines(
+        self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
+    ) -> dict[str, Batch]:
+        """Samples (n, ...) of honest methods that are no GAN, by name, to be scored beside one.
+
+        Args:
+            train: What they learn from.
+            codec: The run's.
+            n: How many.
+            seed: Of all that they draw.
+            inputs: What is to be mapped (n, ...), by name; empty for games that draw.
+        """
+        return {}
+
+
+def repeats(rows: Tensor, share_of_usual: float, limit: float = 0.1) -> list[Fault]:
+    """Rows (N, d) that come several times among the others.
+
+    Args:
+        rows: Examples that were drawn without repeats.
+        share_of_usual: Two rows are twins below this share of the median distance; 0 for equal.
+        limit: Largest share of rows with a twin.
+    """
+    apart = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+    apart = apart.fill_diagonal_(torch.inf)
+    near = share_of_usual * apart[apart.isfinite()].median()
+    share = (apart.amin(1) <= near).double().mean().item()
+    if share <= limit:
+        return []
+    evidence = (
+        f"{share:.0%} of {len(rows):,} samples have a twin among the others, the same but for "
+        f"a fiftieth of the usual distance at most (limit {limit:.0%})"
+    )
+    remedy = "Repeats are learned as often as they come: remove them"
+    return [Fault("twins", share, limit, evidence, remedy)]
+
+
+def counted(counts: Mapping[str, int], most: int = 6) -> str:
+    """Counts by name for people, the first ones spelled out."""
+    shown = ", ".join(f"{name}: {count:,}" for name, count in [*counts.items()][:most])
+    return shown + (f", and {len(counts) - most} more" if len(counts) > most else "")
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Names for people: how many, and the first ones."""
+    if not names:
+        return "none"
+    more = f", and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{len(names):,}: {', '.join(names[:most])}{more}"
+
+
+def find(name: str) -> Modality:
+    """The modality of a name."""
+    return registry.package(name).MODALITY
+
+
+def of(config: DataConfig) -> Modality:
+    """The modality that a config belongs to."""
+    return find(config.modality)
+
+
+def every() -> list[Modality]:
+    """All modalities."""
+    return [find(name) for name in registry.names()]

@@ -1,0 +1,174 @@
+"""A trained generator as a folder to keep or ship: safetensors, JSON and a model card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from zerosum.core.ema import generator_state
+from zerosum.core.game import Game
+from zerosum.core.recipe import Recipe
+from zerosum.core.registry import system
+from zerosum.data.codec import Codec, read_codec, write_codec
+from zerosum.errors import UserError
+from zerosum.files import atomic, disk_errors, write_text
+from zerosum.records import read_lines
+from zerosum.training.checkpoint import save_tensors
+
+FORMAT = 1
+
+
+def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) -> list[Path]:
+    """Write a model folder.
+
+    Args:
+        game: The game with the weights to ship.
+        recipe: What it was trained with.
+        codec: How its data became fields.
+        folder: A new or empty folder.
+        scores: `scores.jsonl` of the run; may be missing.
+
+    Returns:
+        The files written: config.json, model.safetensors (what sampling needs),
+        critic.safetensors (all the rest), codec.json (.safetensors) and README.md.
+
+    Raises:
+        UserError: The folder holds other files.
+    """
+    from zerosum.version import __version__
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} is not empty: name a new folder with --to")
+    with disk_errors(folder.parent, "nothing was written"):
+        folder.mkdir(parents=True, exist_ok=True)
+    kept = generator_state(game)
+    rest = {n: t for n, t in game.state_dict().items() if n not in kept and isinstance(t, Tensor)}
+    config = {
+        "format": FORMAT,
+        "system": recipe.system,
+        "model": recipe.model.model_dump(mode="json"),
+        "classes": recipe.facts.get("class_names", []),
+        "library": f"zerosum {__version__}",
+        "recipe": json.loads(recipe.to_json()),
+    }
+    with atomic(folder / "model.safetensors") as partial:
+        save_tensors(kept, partial, {"format": "pt"})
+    if rest:
+        with atomic(folder / "critic.safetensors") as partial:
+            save_tensors(rest, partial, {"format": "pt"})
+    write_codec(codec, folder)
+    write_text(folder / "README.md", card(game, recipe, read_lines(scores)))
+    write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    return sorted(folder.iterdir())
+
+
+def read(folder: Path, module: str | None = None) -> tuple[Game, Recipe, Codec]:
+    """The game of a model folder, in evaluation mode.
+
+    Raises:
+        UserError: A file is missing or damaged, or the weights do not fit the configuration.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config["format"] > FORMAT:
+            raise UserError(
+                f"{folder} was written by a newer zerosum (format {config['format']}): "
+                "upgrade with  pip install -U zerosum"
+            )
+        found = system(config["system"], module)
+        recipe = Recipe.from_json(json.dumps(config["recipe"]), found.game.Config)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder} is no whole model folder: {error}") from error
+    game = found.game(recipe.model)
+    fill(game, folder)
+    codec = read_codec(type(recipe.data).codec, folder)
+    if codec is None:
+        raise UserError(f"{folder} is no whole model folder: codec.json is missing")
+    return game.eval(), recipe, codec
+
+
+def fill(game: Game, folder: Path) -> None:
+    """Give a game the weights of a model folder, the critic's too where they are kept.
+
+    Raises:
+        UserError: A file is missing or damaged, or the weights are another model's.
+    """
+    critic = folder / "critic.safetensors"
+    try:
+        weights = load_file(folder / "model.safetensors")
+        weights |= load_file(critic) if critic.is_file() else {}
+        missing, unexpected = game.load_state_dict(weights, strict=False)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{folder}: the weights cannot be read: {error}") from error
+    except RuntimeError as error:
+        raise UserError(f"{folder}: the weights do not fit config.json: {error}") from error
+    if unexpected or set(generator_state(game)) & set(missing):
+        raise UserError(f"{folder}: the weights do not fit config.json, which names another model")
+
+
+def card(game: Game, recipe: Recipe, scored: list[dict[str, Any]]) -> str:
+    """The model card: what it is, what it learned from, how it scored and how to use it."""
+    parameters = sum(p.numel() for m in game.generators() for p in m.parameters())
+    name = f"{recipe.system}/{recipe.preset}" if recipe.preset else recipe.system
+    facts = "\n".join(f"| {key} | {value} |" for key, value in _facts(recipe).items())
+    label = ", label=0" if "label" in game.conditions() else ""
+    return f"""# {name}
+
+A generator trained with zerosum. {parameters:,} parameters.
+
+| what | value |
+|---|---|
+{facts}
+
+## Scores
+
+{_score_table(scored)}
+
+## Use
+
+```python
+import zerosum
+
+samples = zerosum.load("PATH OF THIS FOLDER").sample(16, seed=0{label})
+```
+
+## Before you ship it
+
+- Data and their licence: **fill in**. The licence of the training data may bind what is generated.
+- Intended use and known failures: **fill in**.
+- The scores above rank checkpoints of one run; they are no evidence of fitness for a purpose.
+"""
+
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    facts: dict[str, Any] = {"model": recipe.system, "source": recipe.source}
+    for key, value in recipe.facts.items():
+        text = ", ".join(value[:20]) if isinstance(value, list) else value
+        facts[key.replace("_", " ")] = text
+    facts["examples seen"] = f"{recipe.train.examples:,}"
+    facts["seed"] = recipe.train.seed
+    facts["averaged weights"] = f"half-life {recipe.ema.half_life:,.0f} examples"
+    return facts
+
+
+def _score_table(scored: list[dict[str, Any]]) -> str:
+    if not scored:
+        return "None were taken during training."
+    last: Mapping[str, Any] = scored[-1]
+    protocol = ", ".join(f"{key} {value}" for key, value in last["protocol"].items())
+    rows = "\n".join(
+        f"| {name} | {value:.4g} | {_number(last['reference'].get(name))} |"
+        for name, value in last["scores"].items()
+    )
+    head = f"| score | generated | {last['reference_note']} |\n|---|---|---|"
+    return f"{head}\n{rows}\n\nProtocol: {protocol}; after {last['seen']:,} examples."
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

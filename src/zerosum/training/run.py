@@ -1,0 +1,213 @@
+"""The folder of a run: its paths, who may write into it, and what can be read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from zerosum.core.game import Game, Progress
+from zerosum.core.recipe import Recipe
+from zerosum.core.registry import system
+from zerosum.data.codec import Codec, read_codec, write_codec
+from zerosum.errors import UserError
+from zerosum.files import write_text
+from zerosum.training import checkpoint
+
+CHANGEABLE = (
+    *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
+    *(f"evaluate.{name}" for name in ("every", "samples", "seed", "features", "metrics")),
+    *(f"doctor.{name}" for name in ("policy", "every", "actions")),
+    "data.workers",
+)
+"""Settings that change no weight: a run may go on with other ones."""
+SINGLE = ("best", "good", "start")
+"""Folders in a run's that hold one checkpoint each, and can be named in the run's place."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run, and the right to write there."""
+
+    path: Path
+
+    @classmethod
+    def around(cls, path: Path) -> RunFolder:
+        """That of a run, or of the run that one of its kept checkpoints (`SINGLE`) lies in."""
+        kept = path.name in SINGLE and (path.parent / "recipe.json").is_file()
+        return cls(path.parent if kept else path)
+
+    @property
+    def recipe(self) -> Path:
+        return self.path / "recipe.json"
+
+    @property
+    def codec(self) -> Path:
+        """What turns users' objects into fields, beside codec.safetensors."""
+        return self.path / "codec.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def scores(self) -> Path:
+        return self.path / "scores.jsonl"
+
+    @property
+    def sheets(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint with the best score so far, where scores are taken on the way."""
+        return self.path / "best"
+
+    @property
+    def good(self) -> Path:
+        """The last state in which nothing ailed, under the doctor's policy `act`."""
+        return self.path / "good"
+
+    @property
+    def start(self) -> Path:
+        """The state before the first step, under the same policy."""
+        return self.path / "start"
+
+    @property
+    def checkups(self) -> Path:
+        """What the doctor measured."""
+        return self.path / "checkups.jsonl"
+
+    @property
+    def events(self) -> Path:
+        """What the doctor named."""
+        return self.path / "events.jsonl"
+
+    @property
+    def machine(self) -> Path:
+        return self.path / "machine.json"
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse a folder that holds something else than an earlier part of this run.
+
+        Raises:
+            UserError: Another recipe's run (says what differs), or files of another kind.
+        """
+        if not self.path.exists():
+            return
+        if not self.path.is_dir():
+            raise UserError(f"{self.path} is a file: name a folder with --out")
+        if not self.recipe.is_file():
+            if any(not path.name.startswith(".") for path in self.path.iterdir()):
+                raise UserError(
+                    f"{self.path} holds files but no run: name an empty folder with --out"
+                )
+            return
+        stored = self.read(recipe)
+        differing = {
+            path: values
+            for path, values in stored.differences(recipe).items()
+            if path not in (*CHANGEABLE, "train.examples")
+        }
+        if stored.train.examples > recipe.train.examples:
+            values = (stored.train.examples, recipe.train.examples)
+            differing["train.examples (may only grow)"] = values
+        if differing:
+            listed = ", ".join(f"{p} was {a} and is now {b}" for p, (a, b) in differing.items())
+            raise UserError(
+                f"{self.path} holds another run: {listed}. Name another folder with --out, "
+                "or give the old settings to go on with it"
+            )
+
+    def read(self, like: Recipe) -> Recipe:
+        """The stored recipe, read as one of the same system as `like`."""
+        try:
+            text = self.recipe.read_text(encoding="utf-8")
+            name = json.loads(text)["system"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.recipe} is damaged: name another folder with --out") from error
+        if name != like.system:
+            raise UserError(
+                f"{self.path} holds a run of {name}, not of {like.system}: "
+                "name another folder with --out"
+            )
+        return Recipe.from_json(text, type(like.model))
+
+    def claim(self, recipe: Recipe, codec: Codec, machine: Mapping[str, str]) -> None:
+        """Store the resolved recipe, the codec, where it is trained, and make the folders.
+
+        The recipe comes first: killed in between, the folder is known as a run's.
+        """
+        write_text(self.recipe, recipe.to_json())
+        if not self.codec.is_file():
+            write_codec(codec, self.path)
+        self.sheets.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_text(self.machine, json.dumps(machine, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run's folder holds.
+
+    Attributes:
+        game: With its averaged weights, in evaluation mode.
+        recipe: What was trained.
+        codec: How its data became fields.
+        snapshot: Its newest whole checkpoint.
+    """
+
+    game: Game
+    recipe: Recipe
+    codec: Codec
+    snapshot: checkpoint.Snapshot
+
+    def unaveraged(self) -> Game:
+        """The game with its last weights instead of the averaged ones."""
+        self.game.load_state_dict(self.snapshot.game | self.snapshot.training["extra"][0])
+        return self.game
+
+
+def read_run(path: Path, module: str | None = None) -> SavedRun:
+    """The newest whole checkpoint of a run.
+
+    Args:
+        path: Folder of a run, or `best`, `good` or `start` in it for the
+            checkpoint that is kept there.
+        module: Module or file of an outside model.
+
+    Raises:
+        UserError: The folder holds no run, or no whole checkpoint yet.
+    """
+    folder = RunFolder.around(path)
+    if not folder.recipe.is_file():
+        raise UserError(
+            f"{path} is no run: give the folder that `zerosum train --out` wrote, "
+            "with recipe.json and checkpoints inside"
+        )
+    try:
+        text = folder.recipe.read_text(encoding="utf-8")
+        name = json.loads(text)["system"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder.recipe} is damaged and cannot be read") from error
+    found = system(name, module)
+    recipe = Recipe.from_json(text, found.game.Config)
+    newest, complaints = checkpoint.latest(folder.checkpoints if folder.path == path else path)
+    if newest is None:
+        detail = f" ({complaints[0]})" if complaints else ""
+        raise UserError(f"{path} has no whole checkpoint yet{detail}: train it longer first")
+    codec = read_codec(type(recipe.data).codec, folder.path)
+    if codec is None:
+        raise UserError(f"{folder.codec} is missing: bring it back, samples cannot be read else")
+    snapshot = checkpoint.load(newest)
+    game = found.game(recipe.model)
+    game.load_state_dict(snapshot.game | snapshot.training["extra"][0])
+    game.load_state_dict(snapshot.ema, strict=False)
+    state = snapshot.state
+    game.progress = Progress(state["step"], state["seen"], recipe.train.examples)
+    return SavedRun(game.eval(), recipe, codec, snapshot)

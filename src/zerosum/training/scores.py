@@ -1,0 +1,142 @@
+"""Scores taken while training, which rank the checkpoints of one run.
+
+Left alone they are distances on raw rows (pixels, points, columns), cheap enough for every run; a
+recipe may ask for an extractor's features and for any metric. For scores to publish see
+`zerosum.pipelines.evaluate`, which keeps the whole protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from zerosum.core.draw import draw, given_inputs
+from zerosum.core.game import Game
+from zerosum.core.recipe import Evaluate
+from zerosum.data.source import Split
+from zerosum.metrics.frechet import frechet_distance
+from zerosum.metrics.judge import Judge, Taken, part_of
+from zerosum.metrics.manifold import precision_recall
+from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
+from zerosum.modalities.modality import Modality
+
+
+@dataclass(frozen=True)
+class RunJudge:
+    """Real samples to compare with, and how far two halves of them are apart.
+
+    Attributes:
+        judge: Takes the scores.
+        asked: What the recipe asks for.
+        metrics: Names of the metrics; none for the usual three.
+        real: The real samples.
+        inputs: For games that map, what is mapped.
+        truth: And the true answers.
+        reference: Scores of one half of the real samples against the other.
+    """
+
+    judge: Judge
+    asked: Evaluate
+    metrics: tuple[str, ...]
+    real: Embedded
+    inputs: Mapping[str, Tensor]
+    truth: Embedded | None
+    reference: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls, split: Split, modality: Modality, game: Game, asked: Evaluate, title: str
+    ) -> RunJudge | None:
+        """A judge on at most `asked.samples` real ones; None where raw scores cost too much.
+
+        Args:
+            split: The data.
+            modality: How they are judged.
+            game: The game, for the inputs that it maps.
+            asked: What the recipe asks for.
+            title: What the data are called.
+
+        Raises:
+            UserError: An unknown metric or extractor, or a metric that cannot be taken here.
+        """
+        examples = split.train.some(asked.samples)
+        features = (
+            modality.features(asked.features, examples, title)
+            if asked.features
+            else modality.raw_features(examples)
+        )
+        if features is None:
+            return None
+        known = known_metrics(modality.own_metrics)
+        names = tuple(parse_metrics(",".join(asked.metrics), known)) if asked.metrics else ()
+        judge = Judge(features, known, split.codec.decode)
+        real = judge.embed(examples)
+        inputs, answers = given_inputs(game, split.train, split.heldout, asked.samples)
+        truth = judge.embed(answers) if answers else None
+        made = cls(judge, asked, names, real, inputs, truth, {})
+        half = len(real.features) // 2
+        apart = made._take(part_of(real, slice(half)), part_of(real, slice(half, None)), None)
+        return cls(
+            judge, asked, names, real, inputs, truth, {t.name: t.score.value for t in apart}
+        )
+
+    def row(self, game: Game, *, averaged: bool) -> dict:
+        """One line of `scores.jsonl`: the scores with the protocol beside them.
+
+        Args:
+            game: With the weights to be scored.
+            averaged: Whether these are averages.
+        """
+        seed = self.asked.seed
+        fake = self.judge.embed(draw(game, self.asked.samples, seed, self.inputs))
+        found = self._take(self.real, fake, self.truth)
+        count = len(self.real.features)
+        return {
+            "scores": {taken.name: taken.score.value for taken in found},
+            "intervals": {t.name: t.score.interval for t in found if t.score.interval},
+            "better": {taken.name: taken.better for taken in found},
+            "reference": {
+                t.name: self.reference[t.name] for t in found if t.name in self.reference
+            },
+            "reference_note": f"two halves of the real, {count // 2} each",
+            "protocol": {
+                "features": self.judge.features.name,
+                "real": f"{count} of the training part",
+                "fake": len(fake.features),
+                "seed": seed,
+                "averaged_weights": averaged,
+            },
+        }
+
+    def _take(self, real: Embedded, fake: Embedded, truth: Embedded | None) -> list[Taken]:
+        if not self.metrics:
+            return usual(self.judge, real, fake)
+        sets = Sets(real, fake, None, self.asked.seed, truth)
+        answered = (n for n in self.metrics if truth is not None or n not in self._paired())
+        return [taken for name in answered for taken in self.judge.take(name, sets)]
+
+    def _paired(self) -> set[str]:
+        """Metrics that compare answers with true ones: two halves of the real cannot have them."""
+        return {name for name in self.metrics if self.judge.metrics[name].paired}
+
+
+def usual(judge: Judge, real: Embedded, fake: Embedded) -> list[Taken]:
+    """Fréchet distance, precision and recall (k = 5): cheap, and without intervals on raw rows."""
+    both = precision_recall(real=real.features, fake=fake.features, k=5)
+    features = judge.features
+    distance = frechet_distance(real=real.features, fake=fake.features, interval=not features.raw)
+    return [
+        Taken(f"fd-{features.name}", distance, {}, "lower", True),
+        Taken("precision (k=5)", both.precision, {}, "higher", True),
+        Taken("recall (k=5)", both.recall, {}, "higher", True),
+    ]
+
+
+def is_best(rows: Sequence[Mapping]) -> bool:
+    """Whether the last of some lines of `scores.jsonl` has the best first score of all."""
+    name = next(iter(rows[-1]["scores"]))
+    values = [row["scores"][name] for row in rows if name in row["scores"]]
+    best = max(values) if rows[-1]["better"].get(name) == "higher" else min(values)
+    return values[-1] == best
