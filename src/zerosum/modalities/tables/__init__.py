@@ -1,0 +1,117 @@
+"""Tables: rows of numbers and categories, from a CSV to a synthetic CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from PIL import Image
+from torch import Tensor
+
+from zerosum.data.codec import Codec
+from zerosum.data.config import DataConfig, OnProgress
+from zerosum.data.fields import Batch, Field
+from zerosum.data.source import Source
+from zerosum.metrics.registry import Metric
+from zerosum.modalities.modality import Fault, Filters, Inspection, Modality, Panel, repeats
+from zerosum.modalities.tables.codec import TableCodec
+from zerosum.modalities.tables.config import Table
+from zerosum.modalities.tables.fields import Choice, ConditionField, RowField, Span
+
+__all__ = ["MODALITY", "Choice", "ConditionField", "RowField", "Span", "Table", "TableCodec"]
+
+ON_A_SHEET = 2_000
+FITTED = 50_000
+"""Most training rows from which the baselines are fitted."""
+
+
+class Tables(Modality):
+    """Rows of a table, encoded in the field `row`, with a condition beside it."""
+
+    name: ClassVar[str] = "tables"
+    noun: ClassVar[str] = "rows"
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (Table,)
+    default: ClassVar[str] = "ctgan/adult"
+    raw: ClassVar[str] = "columns"
+    metrics: ClassVar[tuple[str, ...]] = ("quality", "tstr", "dcr")
+
+    @property
+    def own_metrics(self) -> Mapping[str, Metric]:
+        from zerosum.modalities.tables.judge import METRICS
+
+        return METRICS
+
+    def reads(self, path: str) -> str:
+        from zerosum.modalities.tables.opening import NAMES
+        from zerosum.modalities.tables.reading import is_table
+
+        if path in NAMES:
+            return f"the table '{path}'"
+        place = Path(path).expanduser()
+        if place.is_dir():
+            return "a folder with a table" if any(map(is_table, place.iterdir())) else ""
+        return "a table" if is_table(place) else ""
+
+    def inspect(
+        self, path: str, *, limit: int | None = None, on_progress: OnProgress | None = None
+    ) -> Inspection:
+        from zerosum.modalities.tables.inspect import inspect
+
+        return inspect(path, limit=limit)
+
+    def filters(
+        self, words: Sequence[str], codec: Codec, conditions: Mapping[str, Field]
+    ) -> Filters:
+        from zerosum.modalities.tables.where import filters
+
+        assert isinstance(codec, TableCodec)
+        return filters(words, codec, conditions)
+
+    def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
+        return ON_A_SHEET, 0
+
+    def sheet(
+        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+    ) -> Image.Image:
+        from zerosum.modalities.tables.show import sheet
+
+        assert isinstance(codec, TableCodec)
+        beside = codec.decode(real) if "row" in real else None
+        return sheet(codec.decode(samples), beside, codec, title)
+
+    def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
+        from zerosum.modalities.tables.show import panels
+
+        assert isinstance(codec, TableCodec)
+        return panels(codec.decode(real), codec.decode(fake), codec)
+
+    def twins(self, fake: Batch, train: Batch, codec: Codec) -> Image.Image | None:
+        from zerosum.modalities.tables.show import beside
+
+        assert isinstance(codec, TableCodec)
+        return beside(codec.decode(fake), codec.decode(train), codec)
+
+    def rows(self, batch: Batch) -> Tensor:
+        from zerosum.modalities.tables.judge import encoded_rows
+
+        return encoded_rows(batch)
+
+    def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:
+        # Rows of few columns are often equal, and may be: only when most are it is a fault.
+        return repeats(self.rows(some), 0.0, limit=0.5)
+
+    def baselines(
+        self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
+    ) -> dict[str, Batch]:
+        from zerosum.modalities.tables.baselines import copula, marginals
+
+        assert isinstance(codec, TableCodec)
+        frame = codec.decode(train.some(FITTED, seed))
+        return {
+            "independent columns": codec.encode(marginals(frame, n, seed)),
+            "gaussian copula": codec.encode(copula(frame, codec, n, seed)),
+        }
+
+
+MODALITY = Tables()

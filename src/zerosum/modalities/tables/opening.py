@@ -1,0 +1,172 @@
+"""From what a user typed to training and held-out rows: files and sets known by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from zerosum.data.parts import keep_aside, limited
+from zerosum.data.places import locate, named_file
+from zerosum.data.source import Split
+from zerosum.errors import UserError, require
+from zerosum.modalities.tables.codec import TableCodec
+from zerosum.modalities.tables.fitting import summary
+from zerosum.modalities.tables.reading import SUFFIXES, Read, is_table, read_table
+from zerosum.modalities.tables.settings import TableSettings
+from zerosum.modalities.tables.source import TableSource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SAMPLES = ("wine", "breast-cancer", "diabetes", "iris")
+"""Sets that come with scikit-learn."""
+NAMES = ("adult", *SAMPLES)
+
+_ADULT = (
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education-num",
+    "marital-status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital-gain",
+    "capital-loss",
+    "hours-per-week",
+    "native-country",
+    "income",
+)
+"""As the UCI archive describes its columns."""
+_FOLDERS = ("tabular", "adult", ".")  # where a named set may lie below the data folder
+
+
+class Found(NamedTuple):
+    """A table with the part that its makers kept aside, if they did.
+
+    Attributes:
+        name: What it is called.
+        train: Its rows.
+        test: Rows of its own test part; None where it has none.
+        target: The column that is predicted; empty where that is unknown.
+        notes: Decisions taken while reading.
+    """
+
+    name: str
+    train: pd.DataFrame
+    test: pd.DataFrame | None = None
+    target: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def open_table(config: TableSettings, codec: TableCodec | None) -> Split:
+    """Read a table, keep a part aside and fit its codec; see `Table.open`."""
+    found = find(config)
+    target = config.target or found.target
+    if found.test is None:
+        numbers, aside, note = keep_aside(len(found.train), config.holdout, "row")
+        train = found.train.iloc[limited(numbers, config.limit)].reset_index(drop=True)
+        held = found.train.iloc[aside].reset_index(drop=True)
+    else:
+        train, held = found.train, found.test
+        numbers, _, _ = keep_aside(len(train), 0.0)
+        train = train.iloc[limited(numbers, config.limit)].reset_index(drop=True)
+        note = f"the official test part ({len(held):,})"
+    notes = list(found.notes)
+    if codec is None:
+        codec = TableCodec.fit(train, config.rules, target)
+        notes += summary(codec.columns)
+    source = TableSource(
+        codec.stored(train), codec.condition, name=f"{found.name}/train", notes=tuple(notes)
+    )
+    if not len(held):
+        return Split(source, None, note, codec)
+    known = codec.knows(held)
+    if not known.all():
+        note += f", {int((~known).sum()):,} of them left out: they hold values that training lacks"
+    if not known.any():
+        return Split(source, None, f"none: no row of {note}", codec)
+    rest = held.loc[known].reset_index(drop=True)
+    heldout = TableSource(codec.stored(rest), codec.condition, name=f"{found.name}/heldout")
+    return Split(source, heldout, note, codec)
+
+
+def find(config: TableSettings) -> Found:
+    """The table that a config means.
+
+    Raises:
+        UserError: Nothing is there, or it cannot be read.
+    """
+    require("pandas", "tables")
+    if config.path == "adult":
+        return _adult()
+    if config.path in SAMPLES:
+        return _sample(config.path)
+    path = locate(config.path, NAMES)
+    if path.is_dir():
+        path = _only_table(path)
+    if not is_table(path):
+        raise UserError(f"{path} is no table: give {', '.join(SUFFIXES[:3])} or .parquet")
+    read: Read = read_table(
+        path,
+        header=config.header,
+        names=config.columns,
+        encoding=config.encoding,
+        missing=config.missing,
+        few=config.distinct,
+        texts=[name for name, kind in config.kinds.items() if kind != "number"],
+    )
+    name = path.name
+    for suffix in sorted(SUFFIXES, key=len)[::-1]:
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+            break
+    return Found(name, read.frame, notes=read.notes)
+
+
+def _only_table(folder: Path) -> Path:
+    tables = sorted(path for path in folder.iterdir() if is_table(path))
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise UserError(f"{folder} holds no table: name a file such as rows.csv")
+    listed = ", ".join(path.name for path in tables[:8])
+    raise UserError(f"{folder} holds several tables, name one of them: {listed}")
+
+
+def _adult() -> Found:
+    """Census income of 1994 (Becker and Kohavi, UCI): its official training and test parts."""
+    parts = [_below("adult", f"adult-{part}.csv.gz") for part in ("train", "test")]
+    train, test = (read_table(path, header=False, names=_ADULT).frame for path in parts)
+    test["income"] = test["income"].str.rstrip(".")
+    return Found("adult", train, test, target="income")
+
+
+def _below(name: str, file: str) -> Path:
+    for folder in _FOLDERS[1:]:
+        try:
+            return named_file(name, folder, file)
+        except UserError:
+            continue
+    return named_file(name, _FOLDERS[0], file)
+
+
+def _sample(name: str) -> Found:
+    from sklearn import datasets
+
+    load = {
+        "wine": datasets.load_wine,
+        "breast-cancer": datasets.load_breast_cancer,
+        "diabetes": datasets.load_diabetes,
+        "iris": datasets.load_iris,
+    }[name]
+    bunch = load(as_frame=True)
+    frame: pd.DataFrame = bunch.frame.copy()
+    target = "target"
+    if name != "diabetes":  # whose target is a number
+        target = "class"
+        words = [str(word) for word in bunch.target_names]
+        frame["class"] = [words[number] for number in frame.pop("target")]
+    return Found(name, frame, target=target)

@@ -1,0 +1,62 @@
+"""What a user can say about a table, apart from how it is opened."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator
+from pydantic import Field as Setting
+
+from zerosum.data.config import DataConfig
+from zerosum.modalities.tables.fitting import Rules
+from zerosum.modalities.tables.reading import MISSING_WORDS
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+"""Several words; a text is split at its commas."""
+
+
+class TableSettings(DataConfig):
+    """Where rows are, how their cells are read, and which of them are used."""
+
+    modality: ClassVar[str] = "tables"
+
+    path: str = "wine"
+    """.csv, .tsv, .csv.gz or .parquet file, or a named set (adult, wine, breast-cancer, diabetes,
+    iris)."""
+    target: str = ""
+    """Column that scores of usefulness predict; named sets know theirs."""
+    holdout: float = Setting(default=0.1, ge=0, lt=1)
+    """Share kept aside where the set has no test part of its own."""
+    limit: int | None = Setting(default=None, ge=1)
+    """Use only that many training rows, always the same ones."""
+    header: bool | None = None
+    """Whether the first line holds names; None finds out."""
+    columns: Words = ()
+    """Names for a file without a header."""
+    encoding: str = "utf-8"
+    """Of a text file."""
+    missing: Words = MISSING_WORDS
+    """Texts that mean a missing value."""
+    kinds: dict[str, Literal["number", "category", "skip"]] = Setting(default={})
+    """What a column is, by its name, where the finding is wrong."""
+    distinct: int = Setting(default=20, ge=1)
+    """A column of numbers with at most so many different values is one of categories."""
+    spikes: float = Setting(default=0.05, gt=0)
+    """Share of rows from which one value of a number is a mode of its own; above 1: never."""
+    categories: int = Setting(default=100, ge=2)
+    """Most categories of a column; rarer values share one."""
+
+    @property
+    def rules(self) -> Rules:
+        """How columns are read."""
+        return Rules(
+            distinct=self.distinct,
+            spikes=self.spikes,
+            categories=self.categories,
+            kinds=self.kinds,
+        )

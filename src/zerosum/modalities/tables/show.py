@@ -1,0 +1,175 @@
+"""Tables for people: columns real and generated side by side, and the first rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from zerosum.modalities.tables.codec import TableCodec
+from zerosum.modalities.tables.columns import Number
+from zerosum.modalities.tables.fitting import numbers_of
+from zerosum.modalities.tables.frames import column as one_column
+from zerosum.modalities.tables.frames import part
+from zerosum.modalities.tables.scores import quality
+from zerosum.modalities.tables.stored import Learned
+from zerosum.modalities.tables.view import views
+from zerosum.plots import FAKE, REAL, figure_picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 12
+"""Most columns that are drawn."""
+ROWS = 6
+"""Rows that are written out."""
+
+_BARS = 10  # most categories of a column that are drawn
+_BINS = 30
+_CELL = 14  # most letters of a cell
+
+
+def sheet(
+    fake: pd.DataFrame, real: pd.DataFrame | None, codec: TableCodec, title: str
+) -> Image.Image:
+    """Histograms and bars of at most 12 columns, and the first generated rows below.
+
+    Args:
+        fake: Generated rows.
+        real: Real ones to compare with; None shows the generated ones alone.
+        codec: Says what the columns are.
+        title: Written above.
+    """
+    shown = _chosen(codec)
+    wide = min(len(shown), 4)
+    high = math.ceil(len(shown) / wide)
+    figure = Figure(figsize=(3.2 * wide, 2.2 * high + 2.2), layout="constrained")
+    grid = figure.add_gridspec(high + 1, wide)
+    for number, column in enumerate(shown):
+        axis = figure.add_subplot(grid[divmod(number, wide)])
+        draw_column(axis, column, fake, real, legend=number == 0)
+    write_rows(figure.add_subplot(grid[high, :]), part(fake, [c.name for c in shown]).head(ROWS))
+    if title:
+        figure.suptitle(title, fontsize=9)
+    return figure_picture(figure)
+
+
+def draw_column(
+    axis: Axes,
+    column: Learned,
+    fake: pd.DataFrame,
+    real: pd.DataFrame | None,
+    *,
+    legend: bool = False,
+) -> None:
+    """One column, real beside generated: shares of values or of categories."""
+    tables = {"generated": (fake, FAKE)}
+    if real is not None:
+        tables = {"real": (real, REAL), **tables}
+    if isinstance(column, Number):
+        edges = np.linspace(column.low, column.high, _BINS + 1)
+        for name, (table, colour) in tables.items():
+            values = numbers_of(one_column(table, column.name), date=column.date, unit=column.unit)
+            counts, _ = np.histogram(values[np.isfinite(values)], edges)
+            axis.stairs(counts / max(len(values), 1), edges, label=name, color=colour, lw=1.2)
+        title = column.name + (" (days or seconds since 1970)" if column.unit else "")
+    else:
+        order = np.argsort(-np.array(column.counts), kind="stable")[:_BARS]
+        names = [column.names[i] for i in sorted(order)]
+        places = np.arange(len(names))
+        for number, (name, (table, colour)) in enumerate(tables.items()):
+            words = table[column.name].astype(object).map(str, na_action="ignore")
+            words = words.where(words.notna(), "(missing)")
+            shares = words.value_counts(normalize=True)
+            height = [float(shares.get(word) or 0.0) for word in names]
+            shift = (number - (len(tables) - 1) / 2) * 0.4
+            axis.bar(places + shift, height, 0.4, label=name, color=colour)
+        short = [_cut(name, 9) for name in names]
+        axis.set_xticks(places, short, rotation=45, ha="right", fontsize=5)
+        title = column.name
+    axis.set_title(_cut(title, 34), fontsize=8)
+    axis.tick_params(labelsize=5)
+    if legend:
+        axis.legend(fontsize=6, frameon=False)
+
+
+def write_rows(axis: Axes, rows: pd.DataFrame) -> None:
+    """A few rows as text."""
+    axis.axis("off")
+    cells = [
+        [_cut("" if _none(cell) else str(cell), _CELL) for cell in row]
+        for row in rows.itertuples(index=False)
+    ]
+    table = axis.table(
+        cellText=cells, colLabels=[_cut(str(n), _CELL) for n in rows.columns], loc="center"
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(6)
+
+
+def panels(
+    real: pd.DataFrame, fake: pd.DataFrame, codec: TableCodec
+) -> dict[str, Callable[[Axes], None]]:
+    """Plots of a report: how like each column is, the pairs, and each column itself."""
+    one, other = views(real, fake)
+    found = quality(real=one, fake=other)
+    plots: dict[str, Callable[[Axes], None]] = {
+        "Likeness of columns": lambda axis: _likeness(axis, found.by_column),
+    }
+    related = {" - ".join(k): pair.likeness for k, pair in found.by_pair.items() if pair.related}
+    if related:
+        plots["Likeness of related pairs"] = lambda axis: _likeness(axis, related)
+    for column in _chosen(codec):
+        plots[column.name] = _panel(column, fake, real)
+    return plots
+
+
+def beside(fake: pd.DataFrame, train: pd.DataFrame, codec: TableCodec) -> Image.Image:
+    """A few generated rows, each above the training row that is closest to it."""
+    import pandas as pd
+
+    from zerosum.modalities.tables.scores import nearest_rows
+
+    names = [column.name for column in _chosen(codec)]
+    real, made = views(train, fake.head(ROWS))
+    which = nearest_rows(made, real)[1]
+    rows = []
+    for i, other in enumerate(which.tolist()):
+        rows.append(["made", *fake.iloc[i][names].tolist()])
+        rows.append(["closest", *train.iloc[other][names].tolist()])
+    figure = Figure(figsize=(1.1 * len(names) + 1, 0.3 * len(rows) + 0.5), layout="constrained")
+    write_rows(figure.add_subplot(), pd.DataFrame(rows, columns=["", *names], dtype=object))
+    return figure_picture(figure)
+
+
+def _panel(column: Learned, fake: pd.DataFrame, real: pd.DataFrame) -> Callable[[Axes], None]:
+    return lambda axis: draw_column(axis, column, fake, real, legend=True)
+
+
+def _likeness(axis: Axes, shares: Mapping[str, float]) -> None:
+    worst = sorted(shares.items(), key=lambda pair: pair[1])[:20][::-1]
+    axis.barh([_cut(name, 30) for name, _ in worst], [share for _, share in worst], color=FAKE)
+    axis.set_xlim(0, 1)
+    axis.axvline(1, color=REAL, ls="--")
+    axis.set_xlabel("1: as real")
+    axis.tick_params(labelsize=6)
+
+
+def _chosen(codec: TableCodec) -> list[Learned]:
+    """At most 12 columns, the one to predict among them."""
+    first = [column for column in codec.learned if column.name != codec.target]
+    last = [column for column in codec.learned if column.name == codec.target]
+    return [*first[: MOST - len(last)], *last]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _none(cell: object) -> bool:
+    return cell is None or cell != cell or str(cell) in ("<NA>", "NaT")

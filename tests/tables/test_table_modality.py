@@ -1,0 +1,138 @@
+"""What every command asks of tables: inspection, sheets, metrics, baselines."""
+
+import numpy as np
+import pytest
+import torch
+
+from zerosum.errors import UserError
+from zerosum.metrics.judge import Judge
+from zerosum.metrics.registry import Sets, known_metrics
+from zerosum.modalities.tables import MODALITY, Table
+
+pd = pytest.importorskip("pandas")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """240 rows with an identifier, a constant, holes, two repeats, and a class that follows."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "id": [f"p{i:04d}" for i in range(240)],
+            "age": rng.integers(18, 80, 240),
+            "sex": rng.choice(["f", "m"], 240),
+            "pay": np.where(rng.random(240) < 0.1, np.nan, rng.normal(50, 9, 240).round(1)),
+            "land": "here",
+        }
+    )
+    frame["rich"] = np.where(frame["pay"].fillna(0) > 50, "yes", "no")
+    frame = pd.concat([frame, frame.tail(2)], ignore_index=True)
+    path = tmp_path_factory.mktemp("people") / "people.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def split(people):
+    return Table(path=str(people)).open()
+
+
+def test_inspection_says_what_is_there(people):
+    found = MODALITY.inspect(str(people))
+    assert found.facts["rows"] == 242 and found.facts["repeated"] == 2
+    assert found.facts["columns"] == {
+        "numbers": ["age", "pay"],
+        "dates": [],
+        "categories": ["sex", "rich"],
+        "constant": ["land"],
+        "left out": ["id"],
+    }
+    holes = int(pd.read_csv(people)["pay"].isna().sum())
+    assert found.facts["missing"] == {"pay": holes} and f"pay {holes}" in found.rows["missing"]
+    assert found.command == f"zerosum train ctgan --data {people}"
+    said = "\n".join(found.warnings)
+    assert "242 rows are few" in said and "'id' is left out: identifiers: 240" in said
+    assert "constant, and copied as they are: land" in said
+
+
+def test_what_it_reads(people, tmp_path):
+    assert MODALITY.reads(str(people)) == "a table"
+    assert MODALITY.reads("wine") == "the table 'wine'"
+    assert MODALITY.reads(str(people.parent)) == "a folder with a table"
+    assert MODALITY.reads(str(tmp_path)) == MODALITY.reads("photo.png") == ""
+
+
+def test_pictures_are_drawn(split):
+    real, fake = split.train.some(60), split.heldout.some(20)
+    sheet = MODALITY.sheet(fake, split.codec, real=real, columns=0, title="here")
+    alone = MODALITY.sheet(fake, split.codec, real={}, columns=0, title="")
+    assert sheet.mode == alone.mode == "RGB" and min(sheet.size) >= 300
+    assert np.asarray(sheet).std() > 10
+    twins = MODALITY.twins(fake, real, split.codec)
+    assert twins is not None and twins.size[0] > 300
+    assert set(MODALITY.panels(real, fake, split.codec)) == {
+        "Likeness of columns", "Likeness of related pairs", "age", "sex", "pay", "rich"
+    }  # fmt: skip
+
+
+def taken(split, fake, name):
+    judge = Judge(
+        MODALITY.features(None, {}, ""), known_metrics(MODALITY.own_metrics), split.codec.decode
+    )
+    train, held = split.train.some(200), split.heldout.some(24)
+    sets = Sets(judge.embed(train), judge.embed(fake), judge.embed(held), 0)
+    return {one.name: one for one in judge.take(name, sets)}
+
+
+def test_metrics_of_the_training_rows_themselves(split):
+    train = split.train.some(200)
+    found = taken(split, train, "quality")
+    assert {name: one.score.value for name, one in found.items()} == {
+        "column-shapes": 1, "pair-trends": 1, "quality": 1
+    }  # fmt: skip
+    assert all(one.better == "higher" for one in found.values())
+    useful = taken(split, train, "tstr")
+    assert useful["tstr-auc"].score == useful["trtr-auc"].score > 0.9
+    assert useful["tstr-auc"].parameters["target"] == "rich"
+    close = taken(split, train, "dcr")
+    assert close["dcr-ratio"].score == 0 and close["copies"].score == 1
+
+
+def test_metrics_need_held_out_rows(people):
+    bare = Table(path=str(people), holdout=0).open()
+    judge = Judge(
+        MODALITY.features(None, {}, ""), known_metrics(MODALITY.own_metrics), bare.codec.decode
+    )
+    rows = judge.embed(bare.train.some(50))
+    with pytest.raises(UserError, match="tstr needs held-out real examples"):
+        judge.take("tstr", Sets(rows, rows, None, 0))
+
+
+def test_baselines_are_rows_of_the_codec(split):
+    made = MODALITY.baselines(split.train, split.codec, 70, 3, {})
+    assert list(made) == ["independent columns", "gaussian copula"]
+    for batch in made.values():
+        assert batch["row"].shape == (70, *split.codec.row.shape)
+        frame = split.codec.decode(batch)
+        assert set(frame["sex"]) == {"f", "m"} and (frame["land"] == "here").all()
+    again = MODALITY.baselines(split.train, split.codec, 70, 3, {})
+    assert all(torch.equal(made[name]["row"], again[name]["row"]) for name in made)
+
+
+def test_rows_that_training_lacks_are_left_out_and_said(tmp_path):
+    """The 10 % that are kept aside may hold a category that no training row has."""
+    frame = pd.DataFrame({"a": ["x", "y"] * 50, "n": np.arange(100) * 1.5})
+    path = tmp_path / "rare.csv"
+    frame.to_csv(path, index=False)
+    held = Table(path=str(path)).open().heldout
+    some = frame.index[frame["n"].round(1).isin(held_numbers(path, held))][0]
+    frame.loc[some, "a"] = "only here"
+    frame.to_csv(path, index=False)
+    split = Table(path=str(path)).open()
+    assert len(split.heldout) == 9
+    assert split.heldout_note.endswith("1 of them left out: they hold values that training lacks")
+
+
+def held_numbers(path, held):
+    codec = Table(path=str(path)).open().codec
+    return codec.decode(held.finished(range(len(held))))["n"].round(1).tolist()
