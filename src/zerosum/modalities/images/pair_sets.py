@@ -1,0 +1,342 @@
+"""Sets of pairs of pictures as they are found: halves, two folders, arrays, named sets."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from zerosum.data.config import OnProgress
+from zerosum.data.parts import HELDOUT_NAMES, TRAIN_NAMES, keep_aside
+from zerosum.data.pixels import Framing, Pixels
+from zerosum.data.places import GIB, locate, named_file
+from zerosum.errors import UserError, nearest
+from zerosum.modalities.images.archives import (
+    ARCHIVE_SUFFIXES,
+    ARRAY_SUFFIXES,
+    FolderPictures,
+    archive_stem,
+    damaged,
+    is_picture,
+    open_archive,
+    walk,
+)
+from zerosum.modalities.images.arrays import ArrayPictures
+from zerosum.modalities.images.decoding import BadPictures, map_numbers
+from zerosum.modalities.images.gallery import BadPictureError, Pictures
+
+SIDES: Mapping[str, int] = {"a": 0, "input": 0, "b": 1, "image": 1}
+"""Names of the two folders of a set, and which picture of a pair lies in it."""
+ARRAYS = (("input", "image"), ("a", "b"), ("x", "y"))
+"""Names of the two arrays of a file."""
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """Pairs as they are found, not yet decoded.
+
+    Attributes:
+        name: Short name of the set.
+        sides: The pictures A and B of each pair, in one order.
+        train: Numbers of the training pairs where the set has parts, else all.
+        heldout: Numbers of the set's own held-out part; None where it has none.
+        part: What that part is called.
+        notes: Decisions worth showing.
+    """
+
+    name: str
+    sides: tuple[Pictures, Pictures]
+    train: Sequence[int]
+    heldout: Sequence[int] | None = None
+    part: str = ""
+    notes: tuple[str, ...] = ()
+
+    def parts(self, holdout: float) -> tuple[NDArray[np.int64], NDArray[np.int64], str]:
+        """Numbers of the training and of the held-out pairs, and where the latter come from."""
+        train = np.asarray(self.train, dtype=np.int64)
+        if self.heldout is not None:
+            held = np.asarray(self.heldout, dtype=np.int64)
+            return train, held, f"the set's own {self.part} part ({len(held):,})"
+        kept, held, note = keep_aside(len(train), holdout, "pair")
+        return train[kept], train[held], note
+
+    def decoded(
+        self,
+        numbers: NDArray[np.int64],
+        keys: Sequence[str],
+        wanted: Mapping[tuple[str, bool], Framing],
+        bad: BadPictures,
+        on_progress: OnProgress | None,
+    ) -> dict[tuple[str, bool], Pixels]:
+        """Pairs as uint8 (N, C, H, W) in all wanted framings; rows of bad ones stay zero.
+
+        Args:
+            numbers: Which pairs.
+            keys: What the pictures A and B are called in `wanted`.
+            wanted: Framings, by that name and one more word.
+            bad: Takes the unreadable ones.
+            on_progress: Called now and then.
+        """
+        found = {
+            key: np.zeros((len(numbers), framing.channels, *framing.size), dtype=np.uint8)
+            for key, framing in wanted.items()
+        }
+
+        def work(number: int) -> dict[str, Image.Image]:
+            left, right = self.sides
+            if isinstance(left, Halves):  # one file holds both: it is read once
+                whole = left.pictures.image(number)
+                return dict(zip(keys, (left.cut(whole, number), left.cut(whole, number, 1))))
+            return dict(zip(keys, (left.image(number), right.image(number))))
+
+        def framed(number: int) -> dict[tuple[str, bool], Pixels] | None:
+            if number in bad.found:
+                return None
+            try:
+                pair = work(number)
+                return {key: framing(pair[key[0]]) for key, framing in wanted.items()}
+            except BadPictureError as error:
+                bad.add(number, error)
+            return None
+
+        for row, (_, pair) in enumerate(map_numbers(framed, numbers, on_progress)):
+            for key, pixels in (pair or {}).items():
+                found[key][row] = pixels
+        return found
+
+
+class Chosen(Pictures):
+    """Some pictures of a set, in an order."""
+
+    def __init__(self, pictures: Pictures, numbers: Sequence[int]) -> None:
+        self._pictures, self._numbers = pictures, numbers
+        self.names = [pictures.names[number] for number in numbers]
+
+    def probe(self, number: int) -> tuple[tuple[int, int], str]:
+        return self._pictures.probe(self._numbers[number])
+
+    def image(self, number: int) -> Image.Image:
+        return self._pictures.image(self._numbers[number])
+
+
+class Halves(Pictures):
+    """The left (0) or the right (1) halves of pictures."""
+
+    def __init__(self, pictures: Pictures, side: int) -> None:
+        self.pictures, self._side, self.names = pictures, side, pictures.names
+
+    def probe(self, number: int) -> tuple[tuple[int, int], str]:
+        (height, width), mode = self.pictures.probe(number)
+        return (height, self._half(width, number)), mode
+
+    def image(self, number: int) -> Image.Image:
+        return self.cut(self.pictures.image(number), number, self._side)
+
+    def cut(self, picture: Image.Image, number: int, side: int = 0) -> Image.Image:
+        """One half of a picture, which has this number."""
+        half = self._half(picture.width, number)
+        return picture.crop((side * half, 0, (side + 1) * half, picture.height))
+
+    def _half(self, width: int, number: int) -> int:
+        if width % 2:
+            reason = f"{width} pixels wide: two pictures side by side have an even width"
+            raise BadPictureError(self.names[number], reason)
+        return width // 2
+
+
+def find_pairs(text: str, memory: float = 2.0) -> PairSet:
+    """The pairs that a text names: a named set, a folder, an archive or an array file.
+
+    Raises:
+        UserError: Nothing is there, or it does not hold pairs.
+    """
+    name, _, choice = text.partition(":")
+    if name in NAMED:
+        return NAMED[name](choice)
+    path = locate(text, NAMED)
+    lowered = path.name.lower()
+    if path.is_dir():
+        names = list(walk(path))
+        pictures = [file for file in names if is_picture(file)]
+        packs = [n for n in names if n.lower().endswith((*ARCHIVE_SUFFIXES, ".npz"))]
+        if not pictures and len(packs) == 1:
+            return find_pairs(str(path / packs[0]), memory)
+        if not pictures:
+            raise UserError(f"{path} holds no image files: name the folder that holds the pairs")
+        return from_files(path.resolve().name, FolderPictures(path, pictures), str(path))
+    if lowered.endswith(ARCHIVE_SUFFIXES):
+        found = open_archive(path, int(memory * GIB))
+        return from_files(archive_stem(path.name), found, str(path))
+    if lowered.endswith(ARRAY_SUFFIXES):
+        return from_arrays(path)
+    raise UserError(f"{path} holds no pairs: give a folder, a .zip, a .tar or an .npz")
+
+
+def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
+    """Pairs of picture files: in folders A and B (or trainA, testB, ...), else side by side.
+
+    Raises:
+        UserError: There are no pictures, or one has no partner; the message names it.
+    """
+    if not len(pictures):
+        raise UserError(f"{where} holds no image files: check that it is the right one")
+    places = [_place(PurePosixPath(file)) for file in pictures.names]
+    present = {place.side for place in places}
+    notes: tuple[str, ...] = ()
+    if {0, 1} <= present:
+        left, right = _matched(places, pictures.names, where)
+        places = [places[number] for number in left]
+        sides = (Chosen(pictures, left), Chosen(pictures, right))
+        if None in present:
+            notes = ("pictures outside the folders A and B are left out",)
+    else:
+        sides = (Halves(pictures, 0), Halves(pictures, 1))
+        notes = ("each picture is a pair side by side: A left, B right",)
+
+    def numbers(part: str) -> list[int]:
+        return [i for i, place in enumerate(places) if place.part == part]
+
+    train = next((numbers(part) for part in TRAIN_NAMES if numbers(part)), None)
+    part = next((part for part in HELDOUT_NAMES if numbers(part)), "")
+    if train is None or not part:
+        return PairSet(name, sides, range(len(places)), notes=notes)
+    return PairSet(name, sides, train, numbers(part), part, notes)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What the folders of a file say: which picture of a pair it is, of which part and pair."""
+
+    side: int | None
+    part: str
+    key: str
+
+
+def _place(path: PurePosixPath) -> _Place:
+    side, part, rest = None, "", []
+    for folder in path.parts[:-1]:
+        word = folder.lower()
+        begun = next((p for p in (*TRAIN_NAMES, *HELDOUT_NAMES)[::-1] if word.startswith(p)), "")
+        tail = word.removeprefix(begun).strip("_- ")
+        if tail in SIDES:
+            side, part = SIDES[tail], begun or part
+        elif begun and not tail:
+            part = begun
+        else:
+            rest.append(folder)
+    return _Place(side, part, "/".join([*rest, path.stem]))
+
+
+def _matched(
+    places: Sequence[_Place], names: Sequence[str], where: str
+) -> tuple[list[int], list[int]]:
+    """Numbers of the pictures A and of their partners B, by part and name."""
+    found: tuple[dict[tuple[str, str], int], ...] = ({}, {})
+    for number, place in enumerate(places):
+        if place.side is None:
+            continue
+        key = (place.part, place.key)
+        other = found[place.side].setdefault(key, number)
+        if other != number:
+            raise UserError(
+                f"{where}: {names[other]} and {names[number]} have one name: rename one of them"
+            )
+    alone = [
+        names[found[side][key]]
+        for side in (0, 1)
+        for key in found[side]
+        if key not in found[1 - side]
+    ]
+    if alone:
+        listed = ", ".join(alone[:5]) + (f" and {len(alone) - 5} more" if len(alone) > 5 else "")
+        raise UserError(
+            f"{where}: {len(alone)} of its pictures have no partner of the same name: {listed}: "
+            "name both pictures of a pair alike"
+        )
+    return list(found[0].values()), [found[1][key] for key in found[0]]
+
+
+def from_arrays(path: Path) -> PairSet:
+    """Pairs of an .npz file with arrays input and image, a and b, or x and y.
+
+    Raises:
+        UserError: It is damaged, has other arrays, or not as many of both.
+    """
+    arrays = _arrays(path)
+    keys = {key.lower(): key for key in arrays}
+    names = next((pair for pair in ARRAYS if set(pair) <= set(keys)), None)
+    if names is None:
+        raise UserError(
+            f"{path} holds {', '.join(arrays)}: name its two arrays of pictures input and image"
+        )
+    first, second = (arrays[keys[name]] for name in names)
+    return _of_arrays(path.stem, first, second, str(path))
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise UserError(f"{path} holds one array: save two in an .npz, input and image")
+        with loaded as file:
+            return {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise damaged(path, error) from error
+
+
+def _of_arrays(
+    name: str, first: np.ndarray, second: np.ndarray, where: str, notes: tuple[str, ...] = ()
+) -> PairSet:
+    if len(first) != len(second):
+        raise UserError(
+            f"{where} has {len(first):,} inputs and {len(second):,} answers: give as many of both"
+        )
+    sides = (ArrayPictures(first, name=f"{name}:A"), ArrayPictures(second, name=f"{name}:B"))
+    said = tuple(dict.fromkeys(side.note for side in sides if side.note))
+    return PairSet(name, sides, range(len(first)), notes=notes + said)
+
+
+def _facades(choice: str) -> PairSet:
+    """CMP Facades (Tylecek and Sara 2013): photo left, label map right."""
+    path = named_file("facades", "facades", "facades.zip")
+    return from_files("facades", open_archive(path, GIB), str(path))
+
+
+def _icons(choice: str) -> PairSet:
+    """Phosphor icons at 32 pixels in two styles, such as thin-bold: the same glyphs in both."""
+    arrays = _arrays(named_file("icons", "icons", "phosphor_32.npz"))
+    styles = [str(style) for style in arrays["styles"]]
+    words = (choice or "thin-bold").split("-")
+    for word in words:
+        if word not in styles:
+            raise UserError(f"icons:{choice} has no style '{word}': {nearest(word, styles)}")
+    if len(words) != 2:
+        raise UserError(f"icons:{choice} needs two styles: write it like icons:thin-bold")
+    first, second = (arrays["images"][:, styles.index(word)] for word in words)
+    return _of_arrays(f"icons-{'-'.join(words)}", first, second, "icons")
+
+
+def _digits_edges(choice: str) -> PairSet:
+    """Synthetic: the 8x8 digits of scikit-learn, and what a dilation of 3x3 adds around them."""
+    from scipy.ndimage import grey_dilation
+    from sklearn.datasets import load_digits
+
+    values = np.asarray(load_digits(return_X_y=True)[0]).reshape(-1, 8, 8)
+    digits = np.rint(values * (255 / 16)).astype(np.uint8)
+    edges = np.asarray(grey_dilation(digits, size=(1, 3, 3))) - digits
+    notes = ("synthetic pairs: the input is the outline that a dilation adds to a digit",)
+    return _of_arrays("digits-edges", edges, digits, "digits-edges", notes)
+
+
+NAMED: Mapping[str, Callable[[str], PairSet]] = {
+    "facades": _facades,
+    "icons": _icons,
+    "digits-edges": _digits_edges,
+}
+"""Sets of pairs that are known by name, with what may follow a colon."""

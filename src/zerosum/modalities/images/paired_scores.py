@@ -1,0 +1,191 @@
+"""Scores of answers beside the true ones, and honest answers that need no network.
+
+An answer that is near the truth pixel by pixel may be blurred, and one that looks real may be far
+from it: read these beside a distance of distributions, such as `kd` on features.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zerosum.data.fields import Batch
+from zerosum.errors import UserError
+from zerosum.metrics.registry import Better, Metric, Sets, Taken
+from zerosum.metrics.score import Score
+from zerosum.metrics.similarity import WINDOW, ms_ssim
+
+RESAMPLES = 2000
+"""Resamples of a bootstrap."""
+SEED = 0
+"""Of the bootstrap."""
+
+
+def paired_l1(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean absolute difference of pixels on the scale 0..1, 0 for equal pictures.
+
+    Args:
+        real: True answers (N, C, H, W) in [-1, 1].
+        fake: Answers to the same inputs in the same order.
+
+    Returns:
+        The mean, with a 95 % bootstrap interval over the pictures.
+
+    Raises:
+        UserError: The two differ in shape, or there are none.
+    """
+    return _over_pictures(_difference(real, fake).abs().flatten(1).mean(1), 0.0)
+
+
+def paired_psnr(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean over pictures of 10 log10(1 / mean squared error) on the scale 0..1, in decibels.
+
+    Infinite where a picture is met exactly; such a mean has no interval. Arguments as for
+    `paired_l1`.
+    """
+    squared = _difference(real, fake).square().flatten(1).mean(1)
+    return _over_pictures(-10 * squared.log10())
+
+
+def paired_ssim(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean structural similarity (Wang et al. 2004), 1 for equal pictures.
+
+    Arguments as for `paired_l1`.
+
+    Raises:
+        UserError: Also where pictures are smaller than its window of 11 pixels.
+    """
+    _difference(real, fake)
+    if min(real.shape[2:]) < WINDOW:
+        raise UserError(
+            f"ssim needs pictures of {WINDOW} pixels and these have {min(real.shape[2:])}: "
+            "leave it out"
+        )
+    parts = zip(real.split(64), fake.split(64))
+    found = torch.cat([ms_ssim(a.cpu(), b.cpu(), peak=2.0, scales=1) for a, b in parts])
+    return _over_pictures(found)
+
+
+def _difference(real: Tensor, fake: Tensor) -> Tensor:
+    """Differences (N, C, H, W) on the scale 0..1, float64 on the CPU."""
+    if real.shape != fake.shape:
+        raise UserError(
+            f"answers {tuple(fake.shape)} and true ones {tuple(real.shape)} differ in shape: "
+            "give as many of both, in one order"
+        )
+    if not len(real):
+        raise UserError("there are no answers to compare")
+    return (fake.detach().cpu().double() - real.detach().cpu().double()) / 2
+
+
+def _over_pictures(values: Tensor, floor: float = -math.inf) -> Score:
+    """The mean of one value per picture (N,), with a percentile interval of the bootstrap."""
+    values = values.double().cpu()
+    n, interval = len(values), None
+    if n > 1 and bool(values.isfinite().all()):
+        rng = torch.Generator().manual_seed(SEED)
+        picked = torch.randint(n, (RESAMPLES, n), generator=rng)
+        means = values[picked].mean(1)
+        low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+        interval = (low, high)
+    return Score(value=float(values.mean()), interval=interval, n_real=n, n_fake=n, floor=floor)
+
+
+def _paired(name: str, score: Callable[..., Score], better: Better) -> Metric:
+    def run(sets: Sets) -> list[Taken]:
+        real, fake = sets.answers().examples["image"], sets.fake.examples["image"]
+        return [(name, score(real=real, fake=fake), {"bootstrap": RESAMPLES})]
+
+    return Metric(run, better, ceiling=False, takes="examples", needs=("image",), paired=True)
+
+
+PAIRED_METRICS: Mapping[str, Metric] = {
+    "l1": _paired("l1", paired_l1, "lower"),
+    "psnr": _paired("psnr", paired_psnr, "higher"),
+    "ssim": _paired("ssim", paired_ssim, "higher"),
+}
+"""Metrics that need the true answer to each input."""
+
+
+@dataclass(frozen=True)
+class Dilation:
+    """Grey dilation by a flat structuring element: each pixel becomes the lightest around it.
+
+    Attributes:
+        name: Of the element, such as `cross 3x3`.
+        footprint: The element, bool (h, w).
+        error: Mean absolute difference on the pairs it was chosen by, on the scale 0..1.
+    """
+
+    name: str
+    footprint: NDArray[np.bool_]
+    error: float = math.nan
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, C, H, W), uint8 or float, dilated."""
+        from scipy.ndimage import grey_dilation
+
+        values = pictures.cpu().numpy()
+        grown = grey_dilation(values, footprint=self.footprint[None, None], mode="nearest")
+        return torch.from_numpy(np.asarray(grown)).to(pictures.dtype)
+
+
+def dilations() -> list[Dilation]:
+    """The elements that are tried: nothing, squares of 2 to 5, and discs."""
+    found = [Dilation("nothing", np.ones((1, 1), dtype=bool))]
+    found += [
+        Dilation(f"square {side}x{side}", np.ones((side, side), bool)) for side in (2, 3, 4, 5)
+    ]
+    for reach, radius in ((1, 1.0), (2, 2.0), (2, 2.3), (3, 3.0)):
+        across = np.arange(-reach, reach + 1)
+        disc = across[:, None] ** 2 + across**2 <= radius**2
+        found.append(Dilation(f"disc of radius {radius:g}", disc))
+    return found
+
+
+def best_dilation(train: Batch) -> Dilation:
+    """The dilation that is nearest to the true answers of training pairs, by mean difference.
+
+    Args:
+        train: Finished pairs, `input` and `image` (N, C, H, W) with as many channels.
+
+    Raises:
+        UserError: Input and answer differ in channels.
+    """
+    given, truth = train["input"], train["image"]
+    if given.shape != truth.shape:
+        raise UserError("a dilation changes no channels: input and answer differ in theirs")
+    tried = [
+        Dilation(one.name, one.footprint, float((one(given) - truth.cpu()).abs().mean()) / 2)
+        for one in dilations()
+    ]
+    return min(tried, key=lambda one: one.error)
+
+
+def baselines(train: Batch, given: Tensor) -> dict[str, Tensor]:
+    """Answers (N, C, H, W) of methods that are no network, by name.
+
+    Args:
+        train: Finished training pairs.
+        given: Inputs to answer, (N, C, H, W).
+
+    Returns:
+        The input copied, its channels made those of answers; for pairs of grey pictures also the
+        best dilation.
+    """
+    wanted = train["image"].shape[1]
+    copied = given
+    if given.shape[1] != wanted:
+        grey = given.float().mean(1, keepdim=True)
+        copied = grey.expand(-1, wanted, -1, -1)
+    found = {"the input copied": copied}
+    if given.shape[1] == wanted == 1:
+        best = best_dilation(train)
+        found[f"dilation ({best.name})"] = best(given)
+    return found
