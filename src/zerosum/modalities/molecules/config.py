@@ -1,0 +1,215 @@
+"""Molecules as data: where their SMILES are, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field as Setting
+
+from zerosum.data.codec import Codec
+from zerosum.data.config import DataConfig, OnProgress
+from zerosum.data.order import HOLDOUT, LIMIT, choose
+from zerosum.data.source import Split
+from zerosum.errors import UserError
+from zerosum.modalities.molecules import files, named
+from zerosum.modalities.molecules.chem import clean
+from zerosum.modalities.molecules.codec import MoleculeCodec
+from zerosum.modalities.molecules.source import MoleculeSource
+
+_SEED = 0  # of the held-out part and of `limit`: the same molecules in every run
+_CHUNK = 256  # lines per report of progress
+_LARGEST = 40  # heavy atoms that no size asks for: a dense graph grows with their square
+
+
+@dataclass
+class Reading:
+    """What became of some lines.
+
+    Attributes:
+        lines: How many there were.
+        smiles: Clean ones, each once, in the order of the lines.
+        refused: Lines by reason.
+        examples: The first refused line of each reason.
+        duplicates: Lines that repeat an earlier molecule.
+        salts: Accepted lines of which only the largest fragment is kept.
+        stereo: Accepted lines whose stereochemistry or isotopes are left out.
+        sizes: Molecules by number of heavy atoms.
+        column: The column that the lines come from; "" in a list.
+    """
+
+    lines: int = 0
+    smiles: list[str] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    duplicates: int = 0
+    salts: int = 0
+    stereo: int = 0
+    sizes: Counter[int] = field(default_factory=Counter)
+    column: str = ""
+
+    def refuse(self, text: str, reason: str) -> None:
+        """Count a refused line."""
+        self.refused[reason] += 1
+        self.examples.setdefault(reason, text)
+
+    def notes(self) -> tuple[str, ...]:
+        """What was decided, one line each."""
+        found: list[str] = []
+        if self.refused:
+            reasons = "; ".join(f"{n:,} {why}" for why, n in self.refused.most_common())
+            found.append(f"lines left out: {sum(self.refused.values()):,} ({reasons})")
+        if self.duplicates:
+            found.append(f"repeated molecules left out: {self.duplicates:,}")
+        if self.salts:
+            found.append(f"salts and solvents stripped from {self.salts:,} lines")
+        if self.stereo:
+            found.append(f"stereochemistry or isotopes left out of {self.stereo:,} lines")
+        return tuple(found)
+
+
+def read_lines(
+    texts: Sequence[str], *, size: int = 0, on_progress: OnProgress | None = None
+) -> Reading:
+    """Clean lines of SMILES, and count what is left out.
+
+    Args:
+        texts: One SMILES each.
+        size: Most heavy atoms; 0 for at most 40.
+        on_progress: Called now and then with (done, of how many).
+    """
+    reading, seen, most = Reading(lines=len(texts)), set[str](), size or _LARGEST
+    for number, text in enumerate(texts, 1):
+        found = clean(text)
+        if found.reason:
+            reading.refuse(text, found.reason)
+        elif found.size > most:
+            reading.refuse(text, f"more than {most} heavy atoms")
+        elif found.smiles in seen:
+            reading.duplicates += 1
+        else:
+            seen.add(found.smiles)
+            reading.smiles.append(found.smiles)
+            reading.salts += found.salt
+            reading.stereo += found.stereo
+            reading.sizes[found.size] += 1
+        if on_progress is not None and (number % _CHUNK == 0 or number == len(texts)):
+            on_progress(number, len(texts))
+    return reading
+
+
+class Molecules(DataConfig):
+    """A list of molecules as SMILES: a file, a named set, or the list itself."""
+
+    modality: ClassVar[str] = "molecules"
+    codec: ClassVar[type[Codec]] = MoleculeCodec
+
+    kind: Literal["molecules"] = "molecules"
+    path: str = named.MADE
+    """Named set (alkanes-and-friends, qm9, qm9-5k, esol) or a .smi, .txt, .csv or .tsv (.gz)."""
+    smiles: tuple[str, ...] = ()
+    """The SMILES themselves; then `path` only gives them a name."""
+    column: str = ""
+    """Column of a table; empty finds it."""
+    size: int = Setting(default=0, ge=0)
+    """Most heavy atoms of a molecule; 0 takes the largest one, up to 40."""
+    holdout: float = Setting(default=0.1, ge=0, lt=1)
+    """Share of the molecules kept aside."""
+    limit: int | None = Setting(default=None, ge=1)
+    """Use only so many training molecules, always the same ones."""
+    elite: float = Setting(default=0.0, ge=0, lt=1)
+    """Share of the training molecules that better new ones may replace during the run."""
+
+    def open(self, codec: Codec | None = None, on_progress: OnProgress | None = None) -> Split:
+        reading = self.read(on_progress)
+        if not reading.smiles:
+            first = next(iter(reading.examples.items()), ("it is empty", ""))
+            raise UserError(
+                f"{self.path} holds no molecule that can be used ({first[0]}: '{first[1]}'): "
+                "name the right column with data.column, or look at it with  zerosum inspect"
+            )
+        train, held, note = self._parts(reading.smiles)
+        fitted = codec if isinstance(codec, MoleculeCodec) else MoleculeCodec.fit(train, self.size)
+        train = _fitting(train, fitted, reading)
+        before = len(held)
+        held = _fitting(held, fitted, reading)
+        if not train:
+            raise UserError(f"none of the {len(reading.smiles):,} molecules of {self.path} fits")
+        if len(held) < before:
+            note += f", of which {before - len(held):,} hold what the training part does not"
+        name, notes = self.path, reading.notes()
+        skipped = tuple(f"{text} ({reason})" for reason, text in reading.examples.items())
+        source = MoleculeSource(
+            train,
+            fitted,
+            name=f"{name}/train",
+            elite=self.elite,
+            notes=notes,
+            skipped=skipped,
+        )
+        aside = MoleculeSource(held, fitted, name=f"{name}/heldout", notes=notes)
+        return Split(source, aside if held else None, note, fitted)
+
+    def at(self, path: str) -> Self:
+        return self.model_copy(update={"path": path, "smiles": (), "column": ""})
+
+    def read(self, on_progress: OnProgress | None = None, most: int | None = None) -> Reading:
+        """The lines that the settings name, cleaned and counted.
+
+        Args:
+            on_progress: Called now and then with (done, of how many).
+            most: Look at most at so many lines.
+
+        Raises:
+            UserError: Nothing is there, or it holds no column of SMILES.
+        """
+        if self.smiles:
+            lines = files.Lines(list(self.smiles))
+        elif self.path in named.NAMES:
+            lines = named.open_named(self.path)
+        else:
+            lines = files.read(files.locate(self.path, named.NAMES), self.column, most)
+        texts = lines.texts if most is None else lines.texts[:most]
+        reading = read_lines(texts, size=self.size, on_progress=on_progress)
+        reading.column = lines.column
+        return reading
+
+    @property
+    def title(self) -> str:
+        return self.path
+
+    @property
+    def prepared(self) -> str:
+        return "canonical SMILES without salts, stereochemistry and isotopes; each molecule once"
+
+    def _parts(self, smiles: list[str]) -> tuple[list[str], list[str], str]:
+        total = len(smiles)
+        count = min(max(1, round(total * self.holdout)), total - 1) if self.holdout > 0 else 0
+        aside = set(choose((_SEED, HOLDOUT), total, count).tolist())
+        train = [text for number, text in enumerate(smiles) if number not in aside]
+        held = [smiles[number] for number in sorted(aside)]
+        if self.limit is not None and self.limit < len(train):
+            kept = choose((_SEED, LIMIT), len(train), self.limit)
+            train = [train[number] for number in kept.tolist()]
+        if not count:
+            return train, held, "none: every molecule is used for training"
+        return train, held, f"{self.holdout * 100:g} % ({count:,} of {total:,}), seed {_SEED}"
+
+
+def _fitting(smiles: list[str], codec: MoleculeCodec, reading: Reading) -> list[str]:
+    """The molecules that a codec can hold; the others are counted as refused."""
+    kept: list[str] = []
+    for text in smiles:
+        reason = codec.refusal(text)
+        if reason:
+            reading.refuse(text, reason)
+        else:
+            kept.append(text)
+    return kept
+
+
+def split_of(smiles: Sequence[str], name: str = "list", *, holdout: float = 0.1) -> Split:
+    """Training and held-out molecules of a list of SMILES, for use from Python."""
+    return Molecules(path=name, smiles=tuple(smiles), holdout=holdout).open()

@@ -1,0 +1,141 @@
+"""From a path to lines of SMILES: `.smi`, `.txt`, `.csv`, `.tsv`, each also as `.gz`."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from zerosum.errors import UserError, nearest
+from zerosum.modalities.molecules import chem
+
+FOLDER_VARIABLE = "ZEROSUM_DATA"
+LISTS, TABLES = (".smi", ".smiles", ".txt"), (".csv", ".tsv")
+_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "smile", "smi", "mol_smiles")
+_LOOKED = 50  # values of a column that are tried when no header says which one it is
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of SMILES as they stand in a file.
+
+    Attributes:
+        texts: One per line, not yet looked at.
+        column: The column that they come from; "" in a list.
+    """
+
+    texts: list[str]
+    column: str = ""
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix without `.gz`, in lower case."""
+    name = path.name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def locate(text: str, names: tuple[str, ...]) -> Path:
+    """The file that a text names, in the working folder or in $ZEROSUM_DATA.
+
+    Args:
+        text: As typed.
+        names: Named sets, for the hint.
+
+    Raises:
+        UserError: It is nowhere.
+    """
+    path = Path(text).expanduser()
+    root = os.environ.get(FOLDER_VARIABLE)
+    places = [path] if not root or path.is_absolute() else [path, Path(root).expanduser() / path]
+    for place in places:
+        if place.is_file():
+            return place
+        if place.is_dir():
+            raise UserError(f"{place} is a folder: name the file of SMILES in it")
+    also = f" (nor in {root}, the {FOLDER_VARIABLE})" if len(places) > 1 else ""
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = nearest(path.name, [*names, *siblings])
+    cure = hint if hint.startswith("did you") else f"named sets: {', '.join(names)}"
+    raise UserError(f"no file {text}{also}: {cure}")
+
+
+def read(path: Path, column: str = "", most: int | None = None) -> Lines:
+    """The lines of a file.
+
+    Args:
+        path: Of a known suffix.
+        column: Of a table; "" finds it.
+        most: Read at most so many lines.
+
+    Raises:
+        UserError: An unknown suffix, unreadable bytes, or no column of SMILES.
+    """
+    suffix = suffix_of(path)
+    if suffix not in LISTS + TABLES:
+        known = ", ".join(LISTS + TABLES)
+        raise UserError(f"{path} is no file of SMILES: give {known}, each also with .gz")
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
+            return _table(text, path, column, most) if suffix in TABLES else _list(text, most)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}): get it anew") from error
+
+
+def _list(text: IO[str], most: int | None) -> Lines:
+    found: list[str] = []
+    for line in text:
+        word = line.split()[0] if line.split() else ""
+        if not found and word.lower() in _NAMES:
+            continue  # a header
+        if word.startswith("#"):
+            continue
+        found.append(word)
+        if most is not None and len(found) >= most:
+            break
+    return Lines(found)
+
+
+def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
+    first = text.readline()
+    delimiter = max("\t;,", key=first.count)
+    rows = csv.reader(io.StringIO(first), delimiter=delimiter)
+    header = [name.strip() for name in next(rows, [])]
+    table: list[list[str]] = []
+    for row in csv.reader(text, delimiter=delimiter):
+        if row:
+            table.append(row)
+        if most is not None and len(table) >= most:
+            break
+    number = _column(header, table, path, column)
+    return Lines([row[number] if number < len(row) else "" for row in table], header[number])
+
+
+def _column(header: list[str], table: list[list[str]], path: Path, column: str) -> int:
+    if column:
+        if column not in header:
+            raise UserError(f"{path} has no column '{column}': {nearest(column, header)}")
+        return header.index(column)
+    lowered = [name.lower() for name in header]
+    for name in _NAMES:
+        if name in lowered:
+            return lowered.index(name)
+    likely = [i for i in range(len(header)) if _smiles_like([r[i] for r in table if i < len(r)])]
+    if len(likely) == 1:
+        return likely[0]
+    what = "several columns" if likely else "no column"
+    names = ", ".join(header[i] for i in likely) or ", ".join(header[:8])
+    raise UserError(f"{path} has {what} of SMILES ({names}): name it with data.column=NAME")
+
+
+def _smiles_like(values: list[str]) -> bool:
+    """Whether nine in ten of a column's first values are molecules of more than one letter."""
+    some = [value for value in values[:_LOOKED] if value.strip()]
+    parse = chem.rdkit().MolFromSmiles
+    good = sum(len(value) > 1 and parse(value) is not None for value in some)
+    return bool(some) and good >= 0.9 * len(some)
