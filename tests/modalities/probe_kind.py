@@ -13,7 +13,7 @@ from zerosum.data import registry
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig
 from zerosum.data.fields import Category, Field, Numbers
-from zerosum.data.source import Split, TensorSource
+from zerosum.data.source import MutableSource, Split, TensorSource
 from zerosum.files import write_text
 from zerosum.modalities.modality import Inspection, Modality
 
@@ -60,6 +60,37 @@ SETS = {
 }
 
 
+class Elite(MutableSource):
+    """Lets its worst examples be replaced by better samples."""
+
+    def __init__(self, tensors, fields):
+        self.tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        self.fields, self.name = fields, "elite"
+        self.scores = torch.zeros(len(self))
+
+    def __len__(self):
+        return len(next(iter(self.tensors.values())))
+
+    def fetch(self, indices, visits=None):
+        return {name: tensor[list(indices)] for name, tensor in self.tensors.items()}
+
+    def admit(self, batch, scores):
+        better = scores > self.scores.min()
+        for number in better.nonzero().flatten().tolist():
+            place = int(self.scores.argmin())
+            self.scores[place] = scores[number]
+            for name, tensor in self.tensors.items():
+                tensor[place] = batch[name][number]
+        return int(better.sum())
+
+    def state(self):
+        return {**self.tensors, "scores": self.scores}
+
+    def load_state(self, state):
+        self.scores = state["scores"].clone()
+        self.tensors = {name: state[name].clone() for name in self.tensors}
+
+
 class ProbeCodec(Codec):
     suffixes: ClassVar[tuple[str, ...]] = (".json",)
 
@@ -93,6 +124,7 @@ class Probe(DataConfig):
 
     kind: Literal["probe"] = "probe"
     name: str = "translator"
+    elite: bool = False
 
     def open(self, codec=None, on_progress=None):
         codec = codec or ProbeCodec(self.name)
@@ -101,6 +133,8 @@ class Probe(DataConfig):
             TensorSource({k: t[rows] for k, t in tensors.items()}, codec.fields, name=self.name)
             for rows in (slice(0, 128), slice(128, COUNT))
         )
+        if self.elite:
+            train = Elite({k: t[:128] for k, t in tensors.items()}, codec.fields)
         return Split(train, held, "the last 32", codec)
 
 

@@ -91,6 +91,15 @@ class Graph(Pair):
         half = numbers[:, 12:].unflatten(1, (4, 4))
         return {"nodes": numbers[:, :12].unflatten(1, (4, 3)), "edges": (half + half.mT) / 2}
 
+    def generator_loss(self, batch):
+        made = self.answered(batch)
+        self.made = {name: value.detach() for name, value in made.items()}
+        return {"game": HINGE.generator(self.judged(made))}
+
+    def offers(self):
+        """Graphs with many edges are good."""
+        return self.made, self.made["edges"].sum((1, 2))
+
 
 class TokenGame(Pair):
     """Likelihood first, then a game: the critic rests for the first half of the run."""
@@ -238,6 +247,30 @@ def test_a_run_in_two_halves_is_the_run_in_one(known, name, tmp_path):
     assert all(torch.equal(v, states[1].game[k]) for k, v in states[0].game.items())
     assert all(torch.equal(v, states[1].ema[k]) for k, v in states[0].ema.items())
     assert states[0].game.get("steps", torch.tensor(80)) == 80, "after_step, once a step"
+
+
+def test_what_a_source_took_in_is_in_every_checkpoint(known, tmp_path):
+    ends = {}
+    for folder, elite, parts in (
+        ("whole", True, (640,)),
+        ("halves", True, (320, 640)),
+        ("plain", False, (640,)),
+    ):
+        for examples in parts:
+            recipe = recipe_of("graph", examples=examples).override({"data.elite": elite})
+            Trainer(recipe, tmp_path / folder, device="cpu", quiet=True).fit()
+        newest, _ = checkpoint.latest(RunFolder(tmp_path / folder).checkpoints)
+        ends[folder] = checkpoint.load(newest)
+    whole, halves = ends["whole"].training["source"], ends["halves"].training["source"]
+    assert whole.keys() == {"nodes", "edges", "scores"}
+    assert all(torch.equal(value, halves[name]) for name, value in whole.items())
+    assert (whole["scores"] > 0).sum() > 100, "most examples were replaced"
+    assert "source" not in ends["plain"].training
+    same = [
+        all(torch.equal(v, ends["whole"].game[n]) for n, v in ends[folder].game.items())
+        for folder in ("halves", "plain")
+    ]
+    assert same == [True, False], "what was taken in is learned from, and resumed exactly"
 
 
 def test_a_frozen_helper_is_in_no_checkpoint_and_guards_its_hash(known, tmp_path):
