@@ -38,4 +38,8 @@ def kind_of(path: str, named: str | None = None) -> Modality:
         f"{what}: zerosum train {modality.find(name).default} --data {shlex.quote(path)}"
         for name, what in found.items()
     )
-    raise UserError(f"{path} can be read in several ways, say which with the system ({listed})")
+    words = " or ".join(f"--as {name}" for name in found)
+    raise UserError(
+        f"{path} can be read in several ways, say which with the system ({listed}); "
+        f"inspect takes {words}"
+    )
