@@ -207,6 +207,18 @@ class Recipe(Part):
         }
 
 
+def tiny(model: GameConfig, data: DataConfig, optim: dict[str, Optim]) -> Recipe:
+    """The preset that every system has for tests: forty steps, seconds on a CPU."""
+    return Recipe(
+        model=model,
+        data=data,
+        optim=optim,
+        train=Train(examples=640, batch=16),
+        evaluate=Evaluate(samples=64),
+        source="ours: seconds on a CPU, for tests",
+    )
+
+
 def flat(tree: Any, path: str = "") -> dict[str, Any]:
     """Leaves of nested mappings by dotted path."""
     if not isinstance(tree, dict) or not tree:

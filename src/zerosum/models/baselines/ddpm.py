@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.diffusion import Clock, Diffusion, linear_betas
@@ -120,12 +120,5 @@ PRESETS = {
         evaluate=Evaluate(samples=2_000),
         source="ours; process and loss: arXiv:2006.11239, section 4",
     ),
-    "tiny": Recipe(
-        model=DDPM.Config(width=8, steps=20, sampling_steps=4),
-        data=Images(path="digits"),
-        optim=ADAM,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(DDPM.Config(width=8, steps=20, sampling_steps=4), Images(path="digits"), ADAM),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.modalities.images import Images
@@ -128,12 +128,5 @@ PRESETS = {
     ),
     "moons": _toy("moons"),
     "ring": _toy("ring"),
-    "tiny": Recipe(
-        model=RealNVP.Config(layers=2, hidden=(16,), levels=17),
-        data=Images(path="digits"),
-        optim=ADAM,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(RealNVP.Config(layers=2, hidden=(16,), levels=17), Images(path="digits"), ADAM),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.autoencoder import Decoder, GaussianEncoder, normal_kl
@@ -114,12 +114,5 @@ PRESETS = {
         evaluate=Evaluate(every=300_000, samples=5_000),
         source="ours; beta above 1 after Higgins et al. 2017",
     ),
-    "tiny": Recipe(
-        model=VAE.Config(latent=4, width=8),
-        data=Images(path="digits"),
-        optim=ADAM,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(VAE.Config(latent=4, width=8), Images(path="digits"), ADAM),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
@@ -139,12 +139,9 @@ PRESETS = {
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="ours; the purely adversarial game of arXiv:1705.08868, to see its likelihood",
     ),
-    "tiny": Recipe(
-        model=FlowGAN.Config(layers=2, hidden=(16,), levels=17, critic_steps=2),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        FlowGAN.Config(layers=2, hidden=(16,), levels=17, critic_steps=2),
+        Images(path="digits"),
+        BOTH,
     ),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.autoencoder import GaussianEncoder, normal_kl
@@ -159,12 +159,5 @@ PRESETS = {
         evaluate=Evaluate(samples=5_000),
         source="ours",
     ),
-    "tiny": Recipe(
-        model=VAEGAN.Config(latent=4, width=8),
-        data=Images(path="digits"),
-        optim=ALL,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(VAEGAN.Config(latent=4, width=8), Images(path="digits"), ALL),
 }

@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, one_hot
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -142,12 +142,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1610.09585, appendix (Adam, batch); networks, length and averaging ours",
     ),
-    "tiny": Recipe(
-        model=ACGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(ACGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Step
 from zerosum.losses.energy import (
     began_balance,
@@ -144,12 +144,9 @@ PRESETS = {
         train=Train(examples=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
         source="arXiv:1703.10717, section 4: batch 16, Adam at 1e-4; give your folder with --data",
     ),
-    "tiny": Recipe(
-        model=BEGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        BEGAN.Config(latent=8, width=8),
+        Images(path="digits"),
+        {"discriminator": QUICK, "generator": QUICK},
     ),
 }

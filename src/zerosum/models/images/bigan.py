@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.joint import JointDiscriminator
@@ -165,12 +165,7 @@ PRESETS = {
         evaluate=Evaluate(every=100_000, samples=5_000),
         source="ours: about ten minutes on one core",
     ),
-    "tiny": Recipe(
-        model=BiGAN.Config(latent=8, width=8, hidden=16, stochastic=True),
-        data=Images(path="digits"),
-        optim=ALL,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        BiGAN.Config(latent=8, width=8, hidden=16, stochastic=True), Images(path="digits"), ALL
     ),
 }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
@@ -120,12 +120,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000),
         source="layers as in gan; length: 50 epochs",
     ),
-    "tiny": Recipe(
-        model=CGAN.Config(latent=8, hidden=(16, 16), embedding=4),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(CGAN.Config(latent=8, hidden=(16, 16), embedding=4), Images(path="digits"), BOTH),
 }

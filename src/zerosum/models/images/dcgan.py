@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.dcgan import Discriminator, Generator
@@ -123,12 +123,5 @@ PRESETS = {
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         source="arXiv:1511.06434, section 4, at 64x64; give your folder with --data",
     ),
-    "tiny": Recipe(
-        model=DCGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(DCGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

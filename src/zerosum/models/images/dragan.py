@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import dragan
@@ -109,12 +109,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1705.07215, weight and slope; networks and length ours",
     ),
-    "tiny": Recipe(
-        model=DRAGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(DRAGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.mlp import mlp
@@ -110,12 +110,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000),
         source="arXiv:1406.2661, eq. 1 for both players: shows the vanishing gradient",
     ),
-    "tiny": Recipe(
-        model=GAN.Config(latent=8, hidden=(16, 16)),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(GAN.Config(latent=8, hidden=(16, 16)), Images(path="digits"), BOTH),
 }

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.layers.minibatch import MinibatchDiscrimination
 from zerosum.losses.matching import mean_matching
 from zerosum.losses.objectives import OBJECTIVES
@@ -183,8 +183,8 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1606.03498, section 6.1: about 100 labelled images; networks ours",
     ),
-    "tiny": Recipe(
-        model=ImprovedGAN.Config(
+    "tiny": tiny(
+        ImprovedGAN.Config(
             latent=8,
             width=8,
             hidden=16,
@@ -193,10 +193,7 @@ PRESETS = {
             kernels=4,
             dimension=2,
         ),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+        Images(path="digits"),
+        BOTH,
     ),
 }

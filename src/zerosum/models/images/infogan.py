@@ -22,7 +22,7 @@ from torch.nn.functional import one_hot
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.losses.information import categorical_information, gaussian_information
@@ -196,12 +196,9 @@ PRESETS = {
         evaluate=Evaluate(every=128_000, samples=5_000),
         source="arXiv:1606.03657, appendix C.1: codes, rates and weights; networks, length ours",
     ),
-    "tiny": Recipe(
-        model=InfoGAN.Config(noise=6, categories=4, styles=1, width=8, hidden=8),
-        data=Images(path="digits"),
-        optim=PAPER,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        InfoGAN.Config(noise=6, categories=4, styles=1, width=8, hidden=8),
+        Images(path="digits"),
+        PAPER,
     ),
 }

@@ -25,7 +25,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
@@ -255,12 +255,7 @@ PRESETS = {
         source="arXiv:1506.05751, section 4: the levels are near the paper's (8 to 32 pixels); "
         "ours begins at 4",
     ),
-    "tiny": Recipe(
-        model=LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1), Images(path="digits"), BOTH
     ),
 }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import least_squares
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.nets.plain import Discriminator, Generator
@@ -123,12 +123,5 @@ PRESETS = {
         evaluate=Evaluate(every=100_000, samples=1_500),
         source="arXiv:1611.04076, section 3.2: a = -1, b = 1, c = 0; the rest as digits",
     ),
-    "tiny": Recipe(
-        model=LSGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(LSGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

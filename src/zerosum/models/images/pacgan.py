@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.packing import packed
@@ -109,12 +109,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="ours: m = 2 on DCGAN's optimizer",
     ),
-    "tiny": Recipe(
-        model=PacGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(PacGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

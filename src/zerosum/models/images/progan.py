@@ -23,7 +23,7 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.equalised import EqualisedConv2d, EqualisedLinear
 from zerosum.layers.minibatch import MinibatchStddev
@@ -275,12 +275,5 @@ PRESETS = {
         train=Train(examples=5_000_000, batch=16, channels_last=True),
         source="arXiv:1710.10196, appendix A, at 64x64, narrower; give your folder with --data",
     ),
-    "tiny": Recipe(
-        model=ProGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(ProGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
@@ -103,12 +103,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="arXiv:1807.00734, section 5: Adam at 2e-4 (0.5, 0.999), batch 32, 100,000 steps",
     ),
-    "tiny": Recipe(
-        model=RGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(RGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

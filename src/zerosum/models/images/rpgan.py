@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine, Number, at
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
@@ -116,12 +116,5 @@ PRESETS = {
         evaluate=Evaluate(every=60_000, samples=5_000),
         source="ours",
     ),
-    "tiny": Recipe(
-        model=RpGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(RpGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

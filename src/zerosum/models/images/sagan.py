@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
@@ -144,12 +144,5 @@ PRESETS = {
         evaluate=Evaluate(every=1_000_000, samples=5_000),
         source="arXiv:1805.08318, section 4; networks of SNGAN for 32x32, length ours",
     ),
-    "tiny": Recipe(
-        model=SAGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=TWO,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(SAGAN.Config(latent=8, width=8), Images(path="digits"), TWO),
 }

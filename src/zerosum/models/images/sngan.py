@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -143,12 +143,9 @@ PRESETS = {
         evaluate=Evaluate(every=640_000, samples=5_000),
         source="arXiv:1802.05957, section 4 and appendix (ResNet, 32x32); averaging ours",
     ),
-    "tiny": Recipe(
-        model=SNGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        SNGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),
+        Images(path="digits"),
+        BOTH,
     ),
 }

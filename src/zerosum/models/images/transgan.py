@@ -22,7 +22,7 @@ from torch.nn.functional import avg_pool2d, pixel_shuffle
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.errors import UserError
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
@@ -288,14 +288,11 @@ PRESETS = {
         evaluate=Evaluate(every=2_000_000, samples=5_000),
         source="arXiv:2102.07074 (loss, Adam, kind of networks); sizes and length ours",
     ),
-    "tiny": Recipe(
-        model=TransGAN.Config(
+    "tiny": tiny(
+        TransGAN.Config(
             latent=8, width=4, depth=1, critic_width=16, critic_depth=1, heads=2, critic_steps=2
         ),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+        Images(path="digits"),
+        BOTH,
     ),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.unrolling import Rule, unrolled
@@ -119,12 +119,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="ours: K = 5 on DCGAN's optimizer",
     ),
-    "tiny": Recipe(
-        model=UnrolledGAN.Config(latent=8, width=8),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(UnrolledGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.reconstruction import l2
 from zerosum.modalities.images import ImageConfig, Images
@@ -132,12 +132,5 @@ PRESETS = {
         evaluate=Evaluate(every=500_000, samples=5_000),
         source="ours: the data of the paper's section 4; networks and length ours",
     ),
-    "tiny": Recipe(
-        model=VEEGAN.Config(latent=8, width=8, hidden=16),
-        data=Images(path="digits"),
-        optim=ALL,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(VEEGAN.Config(latent=8, width=8, hidden=16), Images(path="digits"), ALL),
 }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.norm import layer_norm
 from zerosum.losses.objectives import OBJECTIVES
@@ -147,12 +147,5 @@ PRESETS = {
         evaluate=Evaluate(every=1_280_000, samples=5_000),
         source="arXiv:1704.00028, algorithm 1 and appendix (CIFAR-10 ResNet); averaging ours",
     ),
-    "tiny": Recipe(
-        model=WGANGP.Config(latent=8, width=8, critic_steps=2),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(WGANGP.Config(latent=8, width=8, critic_steps=2), Images(path="digits"), BOTH),
 }

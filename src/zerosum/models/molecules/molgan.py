@@ -31,7 +31,7 @@ from torch.nn.functional import mse_loss, one_hot
 
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Linear, Number, at
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
@@ -356,8 +356,8 @@ PRESETS = {
         evaluate=Evaluate(every=100_000, samples=1_000),
         source="arXiv:1805.11973, section 4 with lambda = 1, where the comments do not say ours",
     ),
-    "tiny": Recipe(
-        model=MolGAN.Config(
+    "tiny": tiny(
+        MolGAN.Config(
             latent=4,
             hidden=(16, 32),
             convolutions=(8, 8),
@@ -367,10 +367,7 @@ PRESETS = {
             scorer="validity",
             imitation=0.5,
         ),
-        data=Molecules(),
-        optim=TRIO,
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+        Molecules(),
+        TRIO,
     ),
 }

@@ -32,7 +32,7 @@ from zerosum.config import Size
 from zerosum.core import game
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -238,12 +238,9 @@ PRESETS = {
         evaluate=Evaluate(every=8_000, samples=153),
         source="icons without the game",
     ),
-    "tiny": Recipe(
-        model=Pix2Pix.Config(width=8, critic_width=8),
-        data=Pairs(path="digits-edges"),
-        optim={"discriminator": PAPER, "generator": Optim(lr=5e-3)},
-        train=Train(examples=640, batch=16),
-        evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+    "tiny": tiny(
+        Pix2Pix.Config(width=8, critic_width=8),
+        Pairs(path="digits-edges"),
+        {"discriminator": PAPER, "generator": Optim(lr=5e-3)},
     ),
 }
