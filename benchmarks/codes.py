@@ -27,7 +27,8 @@ from torch.nn.functional import cross_entropy
 import zerosum
 from zerosum.data.source import Source
 from zerosum.modalities.images import Images
-from zerosum.training.run import read_run, seed_everything
+from zerosum.training.run import read_run
+from zerosum.training.state import seed_everything
 
 Set = tuple[Tensor, Tensor]
 

@@ -75,11 +75,11 @@ def main() -> None:
         print(f"{options.count} JPEG of {options.side}x{options.side} to {SIDE}x{SIDE}, ", end="")
         print(f"batch {options.batch}; pictures per second")
         for words, folder, memory, workers in cases:
-            config = {"path": str(root / folder), "memory": memory, **common}
+            config = {"path": str(root / folder), "memory": memory, "flip": True, **common}
             start = time.perf_counter()
             train = Images.model_validate(config).open().train
             opened = time.perf_counter() - start
-            source = feed(train, batch=options.batch, workers=workers, flip=True)
+            source = feed(train, batch=options.batch, workers=workers)
             measured = rate(source, options.batch, options.seconds)
             print(f"  {words:32} {measured:12,.0f}   (opened in {opened:.2f} s)")
 

@@ -1,7 +1,7 @@
 """Exponential moving average of a generator's weights, with a half-life in examples.
 
 Sampling from averaged weights removes most of the oscillation of the last iterate (Yazıcı et
-al. 2019); the half-life in images and its ramp-up follow Karras et al. 2020.
+al. 2019); the half-life in examples and its ramp-up follow Karras et al. 2020.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ class Optim(Part):
     kind: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam"
     """The rule: Adam (Kingma & Ba 2015), its optimistic form, RMSProp or gradient descent."""
     lr: Number = 2e-4
-    """Learning rate: a number, or a schedule over images."""
+    """Learning rate: a number, or a schedule over examples."""
     betas: tuple[Number, Number] = (0.5, 0.999)
     """Adam's two averaging factors; each may be a schedule."""
     eps: float = 1e-8

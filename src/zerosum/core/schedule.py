@@ -1,6 +1,6 @@
 """Numbers as functions of progress: learning rates, penalties, strengths.
 
-A plain float is accepted wherever a schedule is. Every position on the clock is in images.
+A plain float is accepted wherever a schedule is. Every position on the clock is in examples.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Cosine(_Ramp):
 
 
 class Step(Part):
-    """A value that is multiplied by a factor every so many images."""
+    """A value that is multiplied by a factor every so many examples."""
 
     kind: Literal["step"] = "step"
     start: float
@@ -83,13 +83,13 @@ class Piecewise(Part):
 
     kind: Literal["piecewise"] = "piecewise"
     points: list[tuple[int, float]] = Field(min_length=1)
-    """(images, value) pairs in rising order of images."""
+    """(examples, value) pairs in rising order of examples."""
 
     @model_validator(mode="after")
     def _rising(self) -> Piecewise:
-        images = [at for at, _ in self.points]
-        if any(a >= b for a, b in pairwise(images)):
-            raise ValueError("points must be in rising order of images")
+        moments = [at for at, _ in self.points]
+        if any(a >= b for a, b in pairwise(moments)):
+            raise ValueError("points must be in rising order of examples")
         return self
 
     def __call__(self, progress: Progress) -> float:
