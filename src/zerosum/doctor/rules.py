@@ -236,6 +236,7 @@ RULES = (
         "the mean of the samples moves by {value:.0%} of the data's spread from checkup to "
         "checkup, and ends up near where it was",
         calm("Regularise the critic (R1), average weights, or play by the extragradient method"),
-        also=lambda s: s.get("progress", 1.0) < 0.5,
+        # a slow learner's first samples swing too, while their variety rises
+        also=lambda s: s.get("progress", 1.0) < 0.5 and s.get("variety_trend", 1.0) < 1.35,
     ),
 )  # fmt: skip
