@@ -168,6 +168,8 @@ class Trainer:
         kept, refusal, kind = None, "", type(self.asked.data).codec
         if runtime.first:
             try:
+                if self.out.recipe.is_file():
+                    self.out.read(self.asked)  # refuses another system's run
                 kept = read_codec(kind, self.out.path)
             except UserError as error:
                 refusal = str(error)
