@@ -221,7 +221,7 @@ RULES = (
         "ill-conditioned generator", "directions", 1.4, False, 3, 0.2,
         "samples follow {value:.2f} directions of the code (limit {limit})",
         advise("Normalise the code; a path-length or Jacobian penalty evens its directions"),
-        also=lambda s: s.get("lasting_variety", 1.0) > 0.1,
+        also=lambda s: s.get("lasting_variety", 1.0) > 0.03,
     ),
     Rule(
         "mode collapse", "lasting_variety", 1 / 3, False, 2, 0.35,
