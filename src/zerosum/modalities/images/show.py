@@ -28,7 +28,7 @@ def image_sheet(samples: Batch, real: Batch, columns: int) -> Image.Image:
         columns = max(2, columns // 3)
         given = _like(samples["input"].cpu(), images)
         truth = _like(real["image"].cpu(), images) if "image" in real else images[:0]
-        count = min(len(images), columns * columns)
+        count = min(len(images), 8 * columns)
         triples = [given[:count], images[:count]] + ([truth[:count]] if len(truth) else [])
         images = torch.stack([part[: len(triples[-1])] for part in triples], 1).flatten(0, 1)
         columns *= len(triples)

@@ -185,7 +185,7 @@ PAPER_BOTH = {"discriminator": PAPER, "generator": PAPER}
 FACADES = Pairs(path="facades", direction="BtoA", size=(64, 64), crop=True, flip=True)
 # Down to 4x4 and no further: a step then costs 0.6 of one with all six halvings.
 SMALL = Pix2Pix.Config(width=32, critic_width=32, halvings=4)
-QUICK = Train(examples=16_000, batch=4, checkpoint_every=4_000, sheet_every=2_000, log_every=400)
+QUICK = Train(examples=32_000, batch=4, checkpoint_every=4_000, sheet_every=4_000, log_every=400)
 ICONS = Pairs(path="icons:thin-bold", flip=True)
 STROKES = Pix2Pix.Config(width=32, critic_width=32, halvings=3)
 FEW = Train(examples=24_000, batch=16, checkpoint_every=8_000, sheet_every=4_000, log_every=800)
