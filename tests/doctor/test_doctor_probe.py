@@ -10,9 +10,11 @@ import torch
 from zerosum.core.game import LatentGame
 from zerosum.core.registry import recipe, system
 from zerosum.core.runtime import Runtime
+from zerosum.data.source import Split, TensorSource
 from zerosum.doctor.checkup import Reference, checkup
 from zerosum.doctor.probe import critic_turn, tangents, undisturbed
 from zerosum.modalities import modality
+from zerosum.modalities.points import PointCodec
 from zerosum.training.prepare import prepare
 
 
@@ -98,3 +100,24 @@ def test_tangents_are_the_jacobian_along_orthonormal_directions():
     for jacobian in moved:
         values = torch.linalg.svdvals(jacobian)
         assert torch.allclose(values, torch.tensor([4.0, 3, 2, 1, 0]), atol=1e-2)
+
+
+class Steps(Linear):
+    """Samples of whole numbers, in the plane of five points."""
+
+    def decode(self, z, condition):
+        return {"point": super().decode(z, condition)["point"].round()}
+
+
+@pytest.mark.parametrize(("game", "told"), [(Linear, True), (Steps, False)])
+def test_directions_are_told_of_samples_that_have_a_slope(game, told):
+    rng = torch.Generator().manual_seed(0)
+    points = torch.randn(300, 5, generator=rng)
+    codec = PointCodec(5)
+    source = TensorSource({"point": points}, codec.fields, name="made")
+    made = game()
+    reference = Reference.of(Split(source, None, "", codec), modality.find("points"), made)
+    found = checkup(made, reference, 16).signals
+    assert ("directions" in found) is told
+    if told:  # (16 + 9 + 4 + 1)^2 / (256 + 81 + 16 + 1)
+        assert found["directions"] == pytest.approx(900 / 354, rel=0.01)

@@ -136,7 +136,7 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
         game.eval()
         rng = torch.Generator().manual_seed(seed)
         moved = tangents(game, reference.modality, rng)
-        if moved is not None and min(moved.shape[1:]) >= 4 and bool(moved.any()):
+        if moved is not None and min(moved.shape[1:]) >= 4 and _smooth(moved):
             found["directions"] = of.directions(moved)
         found |= _leak(game, rows, reference)
     mean = (rows.mean(0) - reference.rows.mean(0)) @ reference.directions / reference.scale
@@ -212,6 +212,12 @@ def _conditions(
         if known - chance > TELLING:
             found["class_agreement"] = (near - chance) / (known - chance)
     return found
+
+
+def _smooth(moved: Tensor) -> bool:
+    """Whether nearly every small step of a code moves its sample, as it does unless samples are
+    made of whole numbers, which have no slope. `moved`: (codes, directions, d)."""
+    return (moved.abs().amax(2) > 0).double().mean().item() > 0.9
 
 
 def _leak(game: Game, rows: Tensor, reference: Reference) -> dict[str, float]:
