@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -16,7 +15,7 @@ from zerosum.core.game import Game, Lines, Progress
 from zerosum.data.fields import Category
 from zerosum.data.source import Split
 from zerosum.files import atomic
-from zerosum.modalities.modality import Modality
+from zerosum.modalities.modality import Modality, Panel
 from zerosum.plots import COLOURS, draw_curves, figure_picture, save_figure
 from zerosum.records import read_lines
 from zerosum.training.run import RunFolder
@@ -82,9 +81,6 @@ class SheetSeries:
         draw_run_curves(read_lines(self.out.log), read_lines(self.out.scores), made[1])
         draw_film(self.out.sheets, made[2])
         return made
-
-
-Panel = Callable[[Axes], None]
 
 
 def curve_panels(

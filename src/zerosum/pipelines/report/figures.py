@@ -21,7 +21,7 @@ WATCHED = ("critic_auc", "overfit_auc", "variety", "coverage", "nn_accuracy")
 def panels(facts: Facts) -> dict[str, Panel]:
     """Curves of a run by title: losses, gradients, logits, scores, with events marked."""
     events = [event["seen"] for event in facts.events]
-    found = dict(curve_panels(facts.log, facts.scores, events))
+    found = curve_panels(facts.log, facts.scores, events)
     watched = [{"seen": row["seen"], "values": row["signals"]} for row in facts.checkups]
     lines = curves_of(watched, lambda name: name in WATCHED)
     if lines:
