@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 _SIZE = re.compile(r"\s*[\[(]?\s*(\d+)\s*(?:[x,]\s*(\d+)\s*)?[\])]?\s*")
 
 
 class Part(BaseModel):
-    """A typed piece of a recipe: keywords only, an unknown key is an error."""
+    """A typed piece of a recipe: keywords only; an unknown key, NaN or infinity is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+@dataclass(frozen=True)
+class Unbounded:
+    """Marks a number of a recipe that may have any finite value."""
+
+    why: str
+
+
+Count = Annotated[int, Field(ge=1, le=2**20)]
+"""How many of something that must be there: channels, units, layers, moves."""
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
+"""A number that counts something and may be 0."""
+Examples = Annotated[int, Field(ge=1, lt=2**53)]
+"""A position or a distance on the clock of a run. Every such number is exact as a float."""
+Weight = Annotated[float, Field(ge=0)]
+"""What a term of a loss is multiplied by, or another strength."""
+Positive = Annotated[float, Field(gt=0)]
+"""A scale."""
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share of which something must be left, such as dropout's."""
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""What a pseudo-random stream begins from; torch takes 64 bits with a sign."""
+Workers = Annotated[int, Field(ge=0, le=1024)]
+"""How many processes."""
+AnyNumber = Annotated[float, Unbounded("it says where, not how much")]
+"""A place on a line, such as the target of a logit: of either sign."""
 
 
 def parse_size(value: object) -> object:
@@ -32,5 +64,6 @@ def parse_size(value: object) -> object:
     return value
 
 
-Size = Annotated[tuple[int, int], BeforeValidator(parse_size)]
+_Pixels = Annotated[int, Field(ge=0, le=2**16)]
+Size = Annotated[tuple[_Pixels, _Pixels], BeforeValidator(parse_size)]
 """(height, width) in pixels; one number means a square."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from zerosum.config import Part
+from zerosum.config import Fraction, Part, Weight
 from zerosum.core.game import Progress
 from zerosum.core.optimistic import OptimisticAdam
-from zerosum.core.schedule import Number, at
+from zerosum.core.schedule import Number, at, bounded
+
+Beta = Annotated[Number, bounded(ge=0, lt=1)]
 
 
 class Optim(Part):
@@ -20,15 +22,15 @@ class Optim(Part):
 
     kind: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam"
     """The rule: Adam (Kingma & Ba 2015), its optimistic form, RMSProp or gradient descent."""
-    lr: Number = 2e-4
+    lr: Annotated[Number, bounded(ge=0)] = 2e-4
     """Learning rate: a number, or a schedule over examples."""
-    betas: tuple[Number, Number] = (0.5, 0.999)
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
     """Adam's two averaging factors; each may be a schedule."""
-    eps: float = 1e-8
+    eps: Weight = 1e-8
     """Added to Adam's and RMSProp's denominator."""
-    momentum: float = 0.0
+    momentum: Fraction = 0.0
     """Momentum of sgd and rmsprop."""
-    weight_decay: float = 0.0
+    weight_decay: Weight = 0.0
     """L2 penalty added to the gradient."""
     clip: float | None = Field(default=None, gt=0)
     """Largest gradient norm; None does not clip."""

@@ -107,15 +107,21 @@ def _readings(value: Any) -> list[Any]:
 
 
 def read_error(error: ValidationError, name: str = "") -> str:
-    """The first complaint of pydantic in one line."""
-    first = error.errors()[0]
+    """The most telling complaint of pydantic in one line."""
+    # Of the alternatives of a union, the one that was got furthest into was meant.
+    first = max(error.errors(), key=lambda complaint: len(complaint["loc"]))
     # A type's name in the path is pydantic's word for one alternative of a union.
     hidden = (name, "float", "int", "bool", "str")
-    where = ".".join(str(part) for part in first["loc"] if str(part) not in hidden)
+    path = [
+        str(part) for part in first["loc"] if not str(part).startswith(("tagged-", "function-"))
+    ]
+    where = ".".join(part for part in path if part not in hidden)
     message = first["msg"].removeprefix("Value error, ").split(", unable to ")[0]
     wrong_type = first["type"].endswith(("_type", "_parsing", "literal_error", "_from_float"))
     verb = "expected" if wrong_type else "must be"
     message = message.replace("Input should be", verb, 1)
+    message = message.replace("greater than or equal to", "at least")
+    message = message.replace("less than or equal to", "at most")
     return f"{where}: {message}" if where else message
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 
-from zerosum.config import Part
+from zerosum.config import Count, Examples, Part, Seed, Share, Weight, Whole
 from zerosum.core.engine import Order
 from zerosum.core.optim import Optim
 from zerosum.core.overrides import overridden_part, read_error
@@ -40,9 +40,9 @@ AnyData = Annotated[SerializeAsAny[DataConfig], BeforeValidator(_read_data)]
 class Averaging(Part):
     """Exponential moving average of the generator's weights."""
 
-    half_life: float = Field(default=5_000, ge=0)
+    half_life: Weight = 5_000
     """Examples after which a weight counts half; 0 samples from the last weights."""
-    ramp: float = Field(default=0.05, ge=0, le=1)
+    ramp: Share = 0.05
     """The half-life is at most this share of the examples seen; 0 for no ramp-up."""
 
 
@@ -50,21 +50,21 @@ class Train(Part):
     """Length, batch, pace of records, and precision of a training. Intervals count
     examples: images, rows, sentences, clips are all examples."""
 
-    examples: int = Field(default=1_000_000, gt=0)
+    examples: Examples = 1_000_000
     """Length of the run."""
-    batch: int = Field(default=64, gt=0)
+    batch: Count = 64
     """Examples per step, over all devices."""
-    batch_per_device: int | None = Field(default=None, gt=0)
+    batch_per_device: Count | None = None
     """Examples per micro-batch; None takes a device's share at once."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     """Seed of weights, noise and data order."""
-    checkpoint_every: int = Field(default=100_000, gt=0)
+    checkpoint_every: Examples = 100_000
     """Examples between two checkpoints."""
-    keep: int = Field(default=2, ge=1)
+    keep: Count = 2
     """Newest checkpoints to keep."""
-    sheet_every: int = Field(default=50_000, gt=0)
+    sheet_every: Examples = 50_000
     """Examples between two sample sheets."""
-    log_every: int = Field(default=5_000, gt=0)
+    log_every: Examples = 5_000
     """Examples between two lines of the log."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs losses under autocast, which needs hardware for it; penalties stay in fp32."""
@@ -74,7 +74,7 @@ class Train(Part):
     """Compile the networks with torch.compile; for GPUs, slower on a CPU."""
     order: Order = "alternating"
     """Whether players move in turn, at once, or by the extragradient method."""
-    patience: int = Field(default=20, gt=0)
+    patience: Count = 20
     """Stop after so many steps in a row without a finite gradient."""
 
     @model_validator(mode="after")
@@ -89,9 +89,9 @@ class Train(Part):
 class Evaluate(Part):
     """Scores taken during the run, on the averaged generator."""
 
-    every: int = Field(default=0, ge=0)
+    every: Whole = 0
     """Examples between two evaluations; 0 evaluates at the end only."""
-    samples: int = Field(default=2_000, ge=0)
+    samples: Whole = 2_000
     """Samples per evaluation; 0 turns evaluation off."""
     features: str = ""
     """Extractor, as `zerosum evaluate --features` has it; empty compares
@@ -99,7 +99,7 @@ class Evaluate(Part):
     metrics: tuple[str, ...] = ()
     """As `zerosum evaluate --metrics` has them, the one that picks the best checkpoint first;
     empty takes the Fréchet distance, precision and recall."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the evaluated samples."""
 
 
@@ -108,9 +108,9 @@ class DoctorSettings(Part):
 
     policy: Literal["off", "watch", "stop", "act"] = "watch"
     """watch: say what fails; stop: save and end then; act: try to mend it; off: do not look."""
-    every: int = Field(default=0, ge=0)
+    every: Whole = 0
     """Examples between two checkups; 0 makes forty in the run, at least 25 steps apart."""
-    actions: int = Field(default=8, ge=0)
+    actions: Whole = 8
     """Most actions that `act` may take."""
 
 

@@ -7,20 +7,28 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from zerosum.config import Part
+from zerosum.config import Examples, Part, Unbounded, Whole
 from zerosum.core.game import Progress
+
+Value = Annotated[float, Unbounded("the setting that holds the schedule bounds its values")]
 
 
 class Constant(Part):
     """The same value for the whole run."""
 
     kind: Literal["constant"] = "constant"
-    value: float
+    value: Value
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The least and the greatest value of the run are among these; so for all schedules."""
+        return (self.value,)
 
     def __call__(self, progress: Progress) -> float:
         return self.value
@@ -29,14 +37,18 @@ class Constant(Part):
 class _Ramp(Part):
     """From one value to another between two positions of the clock."""
 
-    start: float
+    start: Value
     """Value before the ramp."""
-    end: float
+    end: Value
     """Value after the ramp."""
-    begin: int = Field(default=0, ge=0)
-    """Images at which the ramp begins."""
-    until: int = Field(default=0, ge=0)
-    """Images at which it ends; 0 is the end of the run."""
+    begin: Whole = 0
+    """Examples at which the ramp begins."""
+    until: Whole = 0
+    """Examples at which it ends; 0 is the end of the run."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return (self.start, self.end)
 
     def share(self, progress: Progress) -> float:
         """How much of the ramp is done, in [0, 1]."""
@@ -69,10 +81,14 @@ class Step(Part):
     """A value that is multiplied by a factor every so many examples."""
 
     kind: Literal["step"] = "step"
-    start: float
-    factor: float
-    every: int = Field(gt=0)
-    """Images between two changes."""
+    start: Value
+    factor: float = Field(gt=0, le=1)
+    every: Examples
+    """Examples between two changes."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return (self.start, self.start * self.factor)
 
     def __call__(self, progress: Progress) -> float:
         return self.start * self.factor ** (progress.seen // self.every)
@@ -82,7 +98,7 @@ class Piecewise(Part):
     """Straight lines through given points, constant outside them."""
 
     kind: Literal["piecewise"] = "piecewise"
-    points: list[tuple[int, float]] = Field(min_length=1)
+    points: list[tuple[Whole, Value]] = Field(min_length=1)
     """(examples, value) pairs in rising order of examples."""
 
     @model_validator(mode="after")
@@ -91,6 +107,10 @@ class Piecewise(Part):
         if any(a >= b for a, b in pairwise(moments)):
             raise ValueError("points must be in rising order of examples")
         return self
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        return tuple(value for _, value in self.points)
 
     def __call__(self, progress: Progress) -> float:
         right = bisect_right([at for at, _ in self.points], progress.seen)
@@ -103,7 +123,36 @@ class Piecewise(Part):
 
 
 Schedule = Annotated[Constant | Linear | Cosine | Step | Piecewise, Field(discriminator="kind")]
-Number = float | Schedule
+Number = Annotated[float, Unbounded("bounded() says what a setting may be")] | Schedule
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a number or a schedule may be at any time of the run."""
+
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+
+    def __call__(self, number: Number) -> Number:
+        values = (number,) if isinstance(number, float | int) else number.values
+        low, high = min(values), max(values)
+        when = "" if isinstance(number, float | int) else " all along the schedule"
+        for limit, holds, words in (
+            (self.ge, lambda x: low >= x, "at least"),
+            (self.gt, lambda x: low > x, "greater than"),
+            (self.le, lambda x: high <= x, "at most"),
+            (self.lt, lambda x: high < x, "less than"),
+        ):
+            if limit is not None and not holds(limit):
+                raise ValueError(f"must be {words} {limit:g}{when}")
+        return number
+
+
+def bounded(**limits: float) -> AfterValidator:
+    """Bounds of a `Number`, named as pydantic's: `Annotated[Number, bounded(ge=0)]`."""
+    return AfterValidator(Bounds(**limits))
 
 
 def at(number: Number, progress: Progress) -> float:

@@ -6,9 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Self
 
-from pydantic import Field as Setting
-
-from zerosum.config import Part
+from zerosum.config import Part, Workers
 from zerosum.data.codec import Codec
 from zerosum.data.source import Split
 from zerosum.errors import UserError
@@ -27,7 +25,7 @@ class DataConfig(Part, ABC):
 
     kind: str
     """Which config this is, a literal in each subclass."""
-    workers: int = Setting(default=0, ge=0)
+    workers: Workers = 0
     """Processes that read ahead; only for sets that do not fit in memory."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from zerosum.config import Size
+from zerosum.config import Size, Whole
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 
@@ -14,7 +14,7 @@ class ImageConfig(GameConfig):
 
     needs: ClassVar[tuple[str, ...]] = ("image",)
 
-    channels: int = 0
+    channels: Whole = 0
     """Colour channels; 0 takes the number from the data."""
     size: Size = (0, 0)
     """(height, width) in pixels; 0 takes it from the data."""
@@ -37,7 +37,7 @@ class LabelledImageConfig(ImageConfig):
 
     needs: ClassVar[tuple[str, ...]] = ("image", "label")
 
-    classes: int = 0
+    classes: Whole = 0
     """Number of classes; 0 takes it from the data."""
 
     def matched(self, spec: DataSpec) -> Self:

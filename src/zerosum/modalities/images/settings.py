@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field as Setting
 from pydantic import field_validator
 
-from zerosum.config import Size
+from zerosum.config import Examples, Size, Workers
 from zerosum.data.config import DataConfig
 from zerosum.data.pixels import Filter, Resize
 
@@ -29,11 +29,11 @@ class PictureSettings(DataConfig):
     """Mirror half of the training pictures, at random."""
     holdout: float = Setting(default=0.1, ge=0, lt=1)
     """Share kept aside where the set has no test part of its own."""
-    limit: int | None = Setting(default=None, ge=1)
+    limit: Examples | None = None
     """Use only that many training pictures, always the same ones."""
     skip_bad: bool = False
     """Leave out unreadable pictures instead of stopping."""
-    workers: int = Setting(default=2, ge=0)
+    workers: Workers = 2
     """Processes that decode; only for sets that do not fit in memory."""
     memory: float = Setting(default=2.0, ge=0)
     """GiB; decoded sets up to that size are kept in memory."""

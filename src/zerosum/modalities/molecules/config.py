@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field as Setting
 
+from zerosum.config import Examples, Whole
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.order import HOLDOUT, LIMIT, choose
@@ -113,11 +114,11 @@ class Molecules(DataConfig):
     """The SMILES themselves; then `path` only gives them a name."""
     column: str = ""
     """Column of a table; empty finds it."""
-    size: int = Setting(default=0, ge=0)
+    size: Whole = 0
     """Most heavy atoms of a molecule; 0 takes the largest one, up to 40."""
     holdout: float = Setting(default=0.1, ge=0, lt=1)
     """Share of the molecules kept aside."""
-    limit: int | None = Setting(default=None, ge=1)
+    limit: Examples | None = None
     """Use only so many training molecules, always the same ones."""
     elite: float = Setting(default=0.0, ge=0, lt=1)
     """Share of the training molecules that better new ones may replace during the run."""

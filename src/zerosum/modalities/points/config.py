@@ -11,6 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 from torch import Tensor
 
+from zerosum.config import AnyNumber, Count, Examples, Seed
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.source import Split, TensorSource
@@ -31,19 +32,19 @@ class Toy(DataConfig):
         "ring", "grid", "spiral", "moons", "checkerboard", "rings", "gaussian", "mixture"
     ] = "ring"
     """Which law; gaussian and mixture are one-dimensional."""
-    count: int = Setting(default=100_000, ge=1)
+    count: Examples = 100_000
     """Training points; held-out ones are drawn anew."""
-    modes: int | None = Setting(default=None, ge=1)
+    modes: Count | None = None
     """Ring: Gaussians on the circle (8); grid: a square number (25)."""
     radius: float | None = Setting(default=None, gt=0)
     """Reach from the centre (ring 1, grid 4, checkerboard 2, others 1)."""
     sigma: float | None = Setting(default=None, ge=0)
     """Width of a mode or of the noise (ring 0.01, grid 0.05)."""
-    mean: float | None = None
+    mean: AnyNumber | None = None
     """Gaussian: its mean (0)."""
     std: float | None = Setting(default=None, gt=0)
     """Gaussian: its standard deviation (1)."""
-    seed: int = Setting(default=0, ge=0)
+    seed: Seed = 0
     """Of the points; another seed draws another sample."""
     holdout: float = Setting(default=0.1, ge=0, lt=1)
     """Held-out points, as a share of count, drawn besides."""

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 from pydantic import Field as Setting
 
+from zerosum.config import Count, Examples
 from zerosum.data.config import DataConfig
 from zerosum.modalities.tables.fitting import Rules
 from zerosum.modalities.tables.reading import MISSING_WORDS
@@ -32,7 +33,7 @@ class TableSettings(DataConfig):
     """Column that scores of usefulness predict; named sets know theirs."""
     holdout: float = Setting(default=0.1, ge=0, lt=1)
     """Share kept aside where the set has no test part of its own."""
-    limit: int | None = Setting(default=None, ge=1)
+    limit: Examples | None = None
     """Use only that many training rows, always the same ones."""
     header: bool | None = None
     """Whether the first line holds names; None finds out."""
@@ -44,11 +45,11 @@ class TableSettings(DataConfig):
     """Texts that mean a missing value."""
     kinds: dict[str, Literal["number", "category", "skip"]] = Setting(default={})
     """What a column is, by its name, where the finding is wrong."""
-    distinct: int = Setting(default=20, ge=1)
+    distinct: Count = 20
     """A column of numbers with at most so many different values is one of categories."""
     spikes: float = Setting(default=0.05, gt=0)
     """Share of rows from which one value of a number is a mode of its own; above 1: never."""
-    categories: int = Setting(default=100, ge=2)
+    categories: Count = Setting(default=100, ge=2)
     """Most categories of a column; rarer values share one."""
 
     @property

@@ -14,9 +14,9 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -41,11 +41,11 @@ class Denoiser(nn.Module):
 
 class DDPM(LatentGame):
     class Config(ImageConfig):
-        width: int = 32
+        width: Count = 32
         """Feature maps at the full size; doubled at each level below, up to 4 times."""
-        steps: int = Field(default=1_000, gt=0)
+        steps: Count = 1_000
         """Steps of the process that is learned."""
-        sampling_steps: int = Field(default=50, gt=0)
+        sampling_steps: Count = 50
         """Steps of sampling, at most `steps`."""
 
     def __init__(self, config: Config) -> None:

@@ -19,6 +19,7 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -33,13 +34,13 @@ class RealNVP(LatentGame):
     class Config(GameConfig):
         field: Literal["", "image", "point"] = ""
         """What is learned; taken from the data."""
-        shape: tuple[int, ...] = ()
+        shape: tuple[Count, ...] = ()
         """Shape of one sample; taken from the data."""
-        layers: int = Setting(default=8, ge=2)
+        layers: Count = Setting(default=8, ge=2)
         """Number of couplings."""
-        hidden: tuple[int, ...] = (256, 256)
+        hidden: tuple[Count, ...] = (256, 256)
         """Widths of the hidden layers of each coupling's network."""
-        levels: int = Setting(default=256, ge=2)
+        levels: Count = Setting(default=256, ge=2)
         """Values that a pixel can have; means nothing for points."""
 
         def matched(self, spec: DataSpec) -> RealNVP.Config:

@@ -18,6 +18,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -28,11 +29,11 @@ from zerosum.nets.autoencoder import Decoder, GaussianEncoder, normal_kl
 
 class VAE(LatentGame):
     class Config(ImageConfig):
-        latent: int = 32
+        latent: Count = 32
         """Numbers in the latent code."""
-        width: int = 32
+        width: Count = 32
         """Feature maps at the largest resolution; doubled at each level below."""
-        beta: float = 1.0
+        beta: Weight = 1.0
         """Weight of the KL term; 1 is the VAE, above 1 the beta-VAE."""
 
     def __init__(self, config: Config) -> None:

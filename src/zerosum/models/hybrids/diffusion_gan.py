@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
@@ -62,13 +62,13 @@ class Discriminator(nn.Module):
 
 class DiffusionGAN(Game):
     class Config(ImageConfig):
-        latent: int = 32
+        latent: Count = 32
         """Numbers in the code of one step."""
-        width: int = 16
+        width: Count = 16
         """Feature maps at the full size of the generator and half of the discriminator's."""
-        steps: int = Field(default=4, gt=0)
+        steps: Count = 4
         """Steps of the process, in training and in sampling."""
-        gamma: float = 0.1
+        gamma: Weight = 0.1
         """Weight of R1, taken times gamma / 2."""
 
     def __init__(self, config: Config) -> None:

@@ -18,6 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -31,17 +32,17 @@ from zerosum.nets.mlp import mlp
 
 class FlowGAN(LatentGame):
     class Config(ImageConfig):
-        layers: int = Field(default=8, ge=2)
+        layers: Count = Field(default=8, ge=2)
         """Number of couplings."""
-        hidden: tuple[int, ...] = (256, 256)
+        hidden: tuple[Count, ...] = (256, 256)
         """Widths of the hidden layers of each coupling's network and of the critic."""
-        levels: int = Field(default=256, ge=2)
+        levels: Count = Field(default=256, ge=2)
         """Values that a pixel can have."""
-        likelihood: float = 1.0
+        likelihood: Weight = 1.0
         """Weight of the negative log likelihood, in nats per pixel; 0 leaves it out."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the critic's gradient penalty."""
-        critic_steps: int = Field(default=5, ge=1)
+        critic_steps: Count = 5
         """Moves of the critic per move of the flow."""
 
     def __init__(self, config: Config) -> None:

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -29,15 +30,15 @@ from zerosum.nets.plain import Generator, Trunk
 
 class VAEGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 32
+        latent: Count = 32
         """Numbers in the latent code."""
-        width: int = 32
+        width: Count = 32
         """Feature maps at the largest resolution; doubled at each level below."""
-        kl: float = 0.1
+        kl: Weight = 0.1
         """Weight of the KL term, per number of the code."""
-        gamma: float = 0.3
+        gamma: Weight = 0.3
         """What likeness counts for the decoder, deception having 1."""
-        penalty: float = 1.0
+        penalty: Weight = 1.0
         """Weight of R1 on the discriminator, times a half; 0, as in the paper, leaves it out."""
 
     def __init__(self, config: Config) -> None:

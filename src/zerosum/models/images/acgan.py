@@ -20,6 +20,7 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -32,15 +33,15 @@ from zerosum.nets.dcgan import Generator, Trunk
 
 class ACGAN(LatentGame):
     class Config(LabelledImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code, beside the class."""
-        width: int = 64
+        width: Count = 64
         """Feature maps at the largest resolution; doubled at each level below."""
         dropout: float = Setting(default=0.5, ge=0, lt=1)
         """Share of the discriminator's last features dropped in training."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss (L_S)."""
-        weight: float = 1.0
+        weight: Weight = 1.0
         """Weight of the auxiliary classifier (L_C) for both players."""
 
     def __init__(self, config: Config) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Share, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -40,13 +41,13 @@ class BEGAN(LatentGame):
     real_energy: Tensor
 
     class Config(ImageConfig):
-        latent: int = 64
+        latent: Count = 64
         """Numbers in the generator's code and in the auto-encoder's."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        diversity: float = 0.5
+        diversity: Share = 0.5
         """Wanted ratio of the fakes' energy to the real images': gamma, in [0, 1]."""
-        rate: float = 0.001
+        rate: Weight = 0.001
         """How fast k moves: lambda."""
 
     def __init__(self, config: Config) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -29,11 +30,11 @@ from zerosum.nets.plain import Generator, Trunk
 
 class BiGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 50
+        latent: Count = 50
         """Numbers in the latent code."""
-        width: int = 32
+        width: Count = 32
         """Feature maps after the first halving; doubled at each level below."""
-        hidden: int = 256
+        hidden: Count = 256
         """Width of the discriminator's layers of the code and of the pair."""
         stochastic: bool = False
         """Draw codes of images from a Gaussian (ALI) instead of one code per image (BiGAN)."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -28,13 +29,13 @@ from zerosum.nets.mlp import mlp
 
 class CGAN(LatentGame):
     class Config(LabelledImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        hidden: tuple[int, ...] = (256, 512, 1024)
+        hidden: tuple[Count, ...] = (256, 512, 1024)
         """Widths of the generator's hidden layers; the discriminator has them reversed."""
-        embedding: int = 32
+        embedding: Count = 32
         """Numbers that stand for a label in each network."""
-        dropout: float = 0.3
+        dropout: Fraction = 0.3
         """Share of the discriminator's hidden units dropped in training."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss."""

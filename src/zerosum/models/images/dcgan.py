@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -28,9 +29,9 @@ from zerosum.nets.dcgan import Discriminator, Generator
 
 class DCGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps at the largest resolution; doubled at each level below."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss."""

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
@@ -30,13 +31,13 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class DRAGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the penalty: lambda."""
-        slope: float = 1.0
+        slope: Weight = 1.0
         """Gradient norm that costs nothing: k."""
 
     def __init__(self, config: Config) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -27,11 +28,11 @@ from zerosum.nets.mlp import mlp
 
 class GAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        hidden: tuple[int, ...] = (256, 512, 1024)
+        hidden: tuple[Count, ...] = (256, 512, 1024)
         """Widths of the generator's hidden layers; the discriminator has them reversed."""
-        dropout: float = 0.3
+        dropout: Fraction = 0.3
         """Share of the discriminator's hidden units dropped in training."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss; `minimax` is the paper's eq. 1 for both players."""

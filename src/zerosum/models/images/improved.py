@@ -25,6 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from zerosum.config import Count, Fraction, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -39,23 +40,23 @@ PRIME = 1_000_003
 
 class ImprovedGAN(LatentGame):
     class Config(LabelledImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        hidden: int = 128
+        hidden: Count = 128
         """Features that the classes are told from and that the generator matches."""
         labelled: float = Field(default=0.01, ge=0, le=1)
         """Share of the images whose labels are used, chosen by a hash of their pixels."""
         technique: Literal["features", "minibatch"] = "features"
         """What helps the generator: feature matching, or minibatch discrimination."""
-        kernels: int = 32
+        kernels: Count = 32
         """Numbers that minibatch discrimination adds to the features."""
-        dimension: int = 8
+        dimension: Count = 8
         """Numbers that are compared for each of them."""
-        dropout: float = 0.3
+        dropout: Fraction = 0.3
         """Share of the trunk's outputs dropped in training."""
-        supervised: float = 1.0
+        supervised: Weight = 1.0
         """Weight of the labelled images' cross entropy."""
 
     def __init__(self, config: Config) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -36,19 +37,19 @@ class InfoGAN(LatentGame):
     """The codes are the condition `category` (n,) and the last `styles` numbers of z."""
 
     class Config(ImageConfig):
-        noise: int = 62
+        noise: Count = 62
         """Numbers in the latent code that no code stands for."""
-        categories: int = 10
+        categories: Count = 10
         """Values of the categorical code."""
-        styles: int = 2
+        styles: Count = 2
         """Continuous codes, uniform on [-1, 1]; 0 for none."""
-        width: int = 32
+        width: Count = 32
         """Feature maps after the first halving; doubled at each level below."""
-        hidden: int = 128
+        hidden: Count = 128
         """Width of the hidden layer that Q has for itself."""
-        category_weight: float = 1.0
+        category_weight: Weight = 1.0
         """Weight of the bound of the categorical code: lambda."""
-        style_weight: float = 0.1
+        style_weight: Weight = 0.1
         """Weight of the bound of the continuous codes."""
 
     def __init__(self, config: Config) -> None:

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
+from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -87,15 +88,15 @@ class LAPGAN(LatentGame):
     """
 
     class Config(ImageConfig):
-        latent: int = 64
+        latent: Count = 64
         """Numbers in the code of the smallest image; each level above has some per pixel."""
-        hidden: tuple[int, ...] = (256, 512)
+        hidden: tuple[Count, ...] = (256, 512)
         """Widths of the smallest image's generator; its discriminator has them reversed."""
-        dropout: float = 0.0
+        dropout: Fraction = 0.0
         """Share of that discriminator's hidden units dropped in training."""
-        width: int = 64
+        width: Count = 64
         """Feature maps of each level's networks."""
-        planes: int = 8
+        planes: Count = 8
         """Noise maps that a level's generator sees beside the image below."""
         joint: bool = False
         """Train each level on the generated image below, with gradients down the pyramid."""

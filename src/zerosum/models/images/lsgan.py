@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import AnyNumber, Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -27,15 +28,15 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class LSGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        fake_target: float = 0.0
+        fake_target: AnyNumber = 0.0
         """What the discriminator should say of generated samples: a."""
-        real_target: float = 1.0
+        real_target: AnyNumber = 1.0
         """What it should say of real samples: b."""
-        wanted: float = 1.0
+        wanted: AnyNumber = 1.0
         """What the generator wants it to say of generated samples: c. With b - c = 1 and
         b - a = 2 the game measures Pearson's chi-squared divergence."""
         normalise_discriminator: bool = True

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
@@ -30,11 +30,11 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class PacGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        pack: int = Field(default=2, ge=1)
+        pack: Count = 2
         """Samples that are judged together: m. It must divide the (micro-)batch."""
 
     def __init__(self, config: Config) -> None:

@@ -21,6 +21,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -157,19 +158,19 @@ class Critic(nn.Module):
 
 class ProGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 512
+        latent: Count = 512
         """Numbers in the latent code, which is scaled to a sphere."""
-        width: int = 16
+        width: Count = 16
         """Feature maps at full size; doubled at each level below."""
-        most: int = 512
+        most: Count = 512
         """Largest number of feature maps."""
         growing: float = Field(default=0.5, ge=0, le=1)
         """Share of the run in which the networks grow; 0 begins at full size."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the gradient penalty."""
-        drift: float = 1e-3
+        drift: Weight = 1e-3
         """Weight of the squared logits of real images."""
-        group: int = 4
+        group: Count = 4
         """Samples that the minibatch deviation compares."""
 
     def __init__(self, config: Config) -> None:

@@ -18,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
@@ -29,9 +30,9 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class RaGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
         objective: Literal["rasgan", "ralsgan", "rahinge"] = "rasgan"
         """The loss: logistic (RaSGAN), squared (RaLSGAN) or hinge (RaHingeGAN)."""

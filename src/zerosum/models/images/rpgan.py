@@ -12,14 +12,16 @@ residual backbone; real samples are shared by both turns of a step.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
-from zerosum.core.schedule import Cosine, Number, at
+from zerosum.core.schedule import Cosine, Number, at, bounded
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
 from zerosum.modalities.images import ImageConfig, Images
@@ -28,11 +30,11 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class RpGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 64
+        latent: Count = 64
         """Numbers in the latent code."""
-        width: int = 32
+        width: Count = 32
         """Feature maps after the first halving; doubled at each level below, up to 8 times."""
-        gamma: Number = 1.0
+        gamma: Annotated[Number, bounded(ge=0)] = 1.0
         """Weight of R1 and of R2, each taken times gamma / 2."""
 
     def __init__(self, config: Config) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -31,17 +32,17 @@ from zerosum.nets.resnet import Generator, Projection, Trunk
 
 class SAGAN(LatentGame):
     class Config(LabelledImageConfig):
-        latent: int = 128
+        latent: Count = 128
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps at the largest resolution."""
-        growth: int = 2
+        growth: Whole = 2
         """Factor of the feature maps at each halving; 1 keeps their number."""
-        halvings: int = 0
+        halvings: Whole = 0
         """Blocks of the discriminator that halve the map; 0 goes down to a small grid."""
-        flat: int = 1
+        flat: Whole = 1
         """Blocks of the discriminator that keep the map's size, after those."""
-        attention: int = 4
+        attention: Count = 4
         """Height of the map that gets self-attention, in both networks."""
 
     def __init__(self, config: Config) -> None:

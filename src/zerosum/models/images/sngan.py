@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -29,23 +30,23 @@ from zerosum.nets.resnet import Generator, Score, Trunk
 
 class SNGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 128
+        latent: Count = 128
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps of the generator at full size."""
-        critic_width: int = 64
+        critic_width: Count = 64
         """Feature maps of the discriminator's first block."""
-        growth: int = 2
+        growth: Whole = 2
         """Factor of the feature maps at each halving; 1 keeps their number."""
-        halvings: int = 0
+        halvings: Whole = 0
         """Blocks of the discriminator that halve the map; 0 goes down to a small grid."""
-        flat: int = 1
+        flat: Whole = 1
         """Blocks of the discriminator that keep the map's size, after those."""
         objective: ObjectiveName = "hinge"
         """The adversarial loss."""
-        critic_steps: int = 5
+        critic_steps: Count = 5
         """Moves of the discriminator per step."""
-        iterations: int = 1
+        iterations: Count = 1
         """Steps of power iteration per forward pass."""
 
     def __init__(self, config: Config) -> None:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pixel_shuffle
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -182,23 +183,23 @@ def _map(x: Tensor, height: int, width: int) -> Tensor:
 
 class TransGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 256
+        latent: Count = 256
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Features of the generator's tokens at full size; four times as many per level below."""
-        depth: int = 2
+        depth: Count = 2
         """Blocks of the generator per level."""
-        critic_width: int = 384
+        critic_width: Count = 384
         """Features of the critic's tokens."""
-        critic_depth: int = 3
+        critic_depth: Count = 3
         """Blocks of the critic per stage."""
-        heads: int = 4
+        heads: Count = 4
         """Attention heads of all blocks."""
-        patch: int = 2
+        patch: Count = 2
         """Side of the critic's smaller patches in pixels."""
-        critic_steps: int = 5
+        critic_steps: Count = 5
         """Moves of the critic per step."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the gradient penalty."""
 
     def __init__(self, config: Config) -> None:

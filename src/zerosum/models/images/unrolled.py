@@ -19,6 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
@@ -31,11 +32,11 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class UnrolledGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        steps: int = Field(default=5, ge=0)
+        steps: Whole = 5
         """Steps to look ahead: K. 0 is the plain game."""
         rule: Rule = "sgd"
         """How the steps ahead are made: gradient descent, or Adam from moments of zero."""

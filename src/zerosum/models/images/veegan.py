@@ -19,6 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -31,13 +32,13 @@ from zerosum.nets.plain import Generator, Trunk
 
 class VEEGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 32
+        latent: Count = 32
         """Numbers in the latent code."""
-        width: int = 32
+        width: Count = 32
         """Feature maps after the first halving; doubled at each level below."""
-        hidden: int = 256
+        hidden: Count = 256
         """Width of the discriminator's layers of the code and of the pair."""
-        reconstruction: float = 1.0
+        reconstruction: Weight = 1.0
         """Weight of the mean squared error of reconstructed codes."""
         spread: float = Field(default=0.3, ge=0)
         """Deviation of the codes that F draws for an image; 0 makes it deterministic."""

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Positive
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
@@ -28,13 +29,13 @@ from zerosum.nets.plain import Discriminator, Generator
 
 class WGAN(LatentGame):
     class Config(ImageConfig):
-        latent: int = 100
+        latent: Count = 100
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps after the first halving; doubled at each level below."""
-        limit: float = 0.01
+        limit: Positive = 0.01
         """Largest absolute value of a weight of the critic: c."""
-        critic_steps: int = 5
+        critic_steps: Count = 5
         """Steps of the critic, each on a new batch, for one of the generator."""
 
     def __init__(self, config: Config) -> None:

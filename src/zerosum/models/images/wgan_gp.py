@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
@@ -32,19 +33,19 @@ class WGANGP(LatentGame):
     class Config(ImageConfig):
         backbone: Literal["dcgan", "resnet"] = "resnet"
         """Which pair of networks."""
-        latent: int = 128
+        latent: Count = 128
         """Numbers in the latent code."""
-        width: int = 64
+        width: Count = 64
         """Feature maps at the largest resolution."""
-        growth: int = 2
+        growth: Whole = 2
         """Factor of the feature maps at each halving (resnet; dcgan always doubles)."""
-        halvings: int = 0
+        halvings: Whole = 0
         """Blocks of the critic that halve the map (resnet); 0 goes down to a small grid."""
-        flat: int = 1
+        flat: Whole = 1
         """Blocks of the critic that keep the map's size, after those (resnet)."""
-        critic_steps: int = 5
+        critic_steps: Count = 5
         """Moves of the critic per step."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the gradient penalty."""
 
     def __init__(self, config: Config) -> None:

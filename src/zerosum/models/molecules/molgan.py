@@ -23,16 +23,17 @@ averaged weights. No dropout.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, one_hot
 
+from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
-from zerosum.core.schedule import Linear, Number, at
+from zerosum.core.schedule import Linear, Number, at, bounded
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.layers.graph import GraphEncoder
@@ -111,35 +112,35 @@ class MolGAN(LatentGame):
         """The atoms of the data; taken from them."""
         bonds: BondField = BondField()
         """The bonds of the data; taken from them."""
-        latent: int = 32
+        latent: Count = 32
         """Numbers in the latent code."""
-        hidden: tuple[int, ...] = (128, 256, 512)
+        hidden: tuple[Count, ...] = (128, 256, 512)
         """Widths of the generator's hidden layers."""
-        convolutions: tuple[int, ...] = (64, 32)
+        convolutions: tuple[Count, ...] = (64, 32)
         """Numbers per node after each convolution, of critic and reward network."""
-        features: int = 128
+        features: Count = 128
         """Numbers per graph."""
-        judge_hidden: tuple[int, ...] = (128,)
+        judge_hidden: tuple[Count, ...] = (128,)
         """Widths of the layers that make a score of these."""
         mean_messages: bool = False
         """Average messages over neighbours, as the paper's equation 5, instead of adding them."""
-        compared: int = 0
+        compared: Whole = 0
         """Numbers per graph from the comparison with its batch (Salimans et al. 2016)."""
         relaxation: Literal["soft", "gumbel", "straight-through"] = "straight-through"
         """What judges see: probabilities, drawn with Gumbel noise, or one-hot draws."""
-        temperature: Number = 1.0
+        temperature: Annotated[Number, bounded(gt=0)] = 1.0
         """Divides logits and noise: towards 0 graphs become one-hot."""
         tied: bool = True
         """Bind only pairs of nodes that both are atoms."""
-        critic_steps: int = 5
+        critic_steps: Count = 5
         """Moves of the critic per step."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the gradient penalty."""
-        imitation: Number = 1.0
+        imitation: Annotated[Number, bounded(ge=0, le=1)] = 1.0
         """Lambda: the share of the adversarial loss; the rest is the reward's."""
         scorer: Literal["", "validity", "qed", "logp", "sa", "drug"] = ""
         """What the reward network learns, in [0, 1]; empty lets that player rest."""
-        reward_begin: int = 0
+        reward_begin: Whole = 0
         """Examples at which the reward network begins to learn; it rests before."""
 
         def matched(self, spec: DataSpec) -> MolGAN.Config:

@@ -23,6 +23,7 @@ from pydantic import Field as Setting
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
@@ -57,23 +58,23 @@ class CTGAN(LatentGame):
         condition: ConditionField | None = None
         """What a condition is, with the data's frequencies; filled in from the data. None where
         no column is discrete."""
-        latent: int = 128
+        latent: Count = 128
         """Numbers in the latent code."""
-        generator_width: tuple[int, ...] = (256, 256)
+        generator_width: tuple[Count, ...] = (256, 256)
         """New features of each residual block of the generator."""
-        critic_width: tuple[int, ...] = (256, 256)
+        critic_width: tuple[Count, ...] = (256, 256)
         """Hidden units of the critic's layers."""
         dropout: float = Setting(default=0.5, ge=0, lt=1)
         """Share of the critic's hidden units that are dropped."""
-        pack: int = Setting(default=10, ge=1)
+        pack: Count = 10
         """Rows that are judged together. It must divide the (micro-)batch."""
         temperature: float = Setting(default=0.2, gt=0)
         """Of the Gumbel softmax in training."""
-        critic_steps: int = Setting(default=1, ge=1)
+        critic_steps: Count = 1
         """Moves of the critic per step."""
-        penalty: float = 10.0
+        penalty: Weight = 10.0
         """Weight of the gradient penalty."""
-        obedience: float = 1.0
+        obedience: Weight = 1.0
         """Weight of the cross-entropy of the conditioned column."""
 
         def matched(self, spec: DataSpec) -> CTGAN.Config:

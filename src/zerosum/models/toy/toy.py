@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
@@ -25,15 +26,15 @@ from zerosum.nets.mlp import mlp
 
 class ToyGAN(LatentGame):
     class Config(GameConfig):
-        dimensions: int = 0
+        dimensions: Whole = 0
         """Coordinates of a point; 0 takes the number from the data."""
-        latent: int = 2
+        latent: Count = 2
         """Numbers in the latent code."""
-        hidden: tuple[int, ...] = (128, 128, 128)
+        hidden: tuple[Count, ...] = (128, 128, 128)
         """Widths of the hidden layers of both networks."""
         objective: ObjectiveName = "rpgan"
         """The adversarial loss."""
-        gamma: float = 0.1
+        gamma: Weight = 0.1
         """Weight of R1 and of R2, each taken times gamma / 2; 0 leaves them out."""
 
         def matched(self, spec: DataSpec) -> ToyGAN.Config:

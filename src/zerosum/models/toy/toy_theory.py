@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from zerosum.config import AnyNumber, Count, Positive
 from zerosum.core.game import Batch, LatentGame, Lines, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
@@ -50,15 +51,15 @@ class TheoryGame(LatentGame):
     class Config(GameConfig):
         law: Toy = Toy(name="gaussian")
         """The law of the data, whose density is drawn; keep it equal to `data`."""
-        scale: float = 0.5
+        scale: Positive = 0.5
         """Standard deviation of the generator at the start."""
-        shift: float = 3.0
+        shift: AnyNumber = 3.0
         """Mean of the generator at the start."""
-        hidden: tuple[int, ...] = (64, 64)
+        hidden: tuple[Count, ...] = (64, 64)
         """Widths of the discriminator's hidden layers."""
         saturating: bool = False
         """Let the generator minimise log(1 - D) as in eq. 1."""
-        moves: int = 10
+        moves: Count = 10
         """Discriminator's moves per step, so that it stays near its optimum."""
 
     def __init__(self, config: Config) -> None:

@@ -28,7 +28,7 @@ import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
 
-from zerosum.config import Size
+from zerosum.config import Count, Size, Whole
 from zerosum.core import game
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
@@ -52,19 +52,19 @@ class Pix2Pix(Game):
     class Config(GameConfig):
         needs: ClassVar[tuple[str, ...]] = ("input", "image")
 
-        input_channels: int = 0
+        input_channels: Whole = 0
         """Channels of the picture that is given; 0 takes the number from the data."""
-        channels: int = 0
+        channels: Whole = 0
         """Channels of the answer; 0 takes the number from the data."""
         size: Size = (0, 0)
         """(height, width) of both in pixels; 0 takes it from the data."""
-        width: int = 64
+        width: Count = 64
         """Feature maps of the generator's first layer; doubled at each halving, up to 8 times."""
-        halvings: int = 0
+        halvings: Whole = 0
         """How often the generator halves a picture; 0: as often as its size allows, at most 8."""
-        critic_width: int = 64
+        critic_width: Count = 64
         """Feature maps of the critic's first layer."""
-        patch: int = 0
+        patch: Whole = 0
         """Side of what a logit sees: 7, 16, 34, 70, 142 or 286; 0: 70, less for small pictures."""
         norm: NormName = "instance"
         """Normalisation: by each picture's own statistics, or by the batch's."""

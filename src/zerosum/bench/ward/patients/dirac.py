@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zerosum.config import AnyNumber, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
@@ -36,9 +37,9 @@ class Shift(nn.Module):
 
 class Dirac(LatentGame):
     class Config(GameConfig):
-        start: float = 1.0
+        start: AnyNumber = 1.0
         """Where theta begins; the solution is 0."""
-        gamma: float = 0.0
+        gamma: Weight = 0.0
         """Weight of R1, taken times gamma / 2; the mistake is 0."""
 
     def __init__(self, config: Config) -> None:
