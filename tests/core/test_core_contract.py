@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 import zerosum
 from zerosum.core import registry
-from zerosum.pipelines.check import check_game
+from zerosum.core.runtime import Runtime
+from zerosum.pipelines.check import Case, check_game
+from zerosum.training.prepare import prepare
 
 DOCS = Path(__file__).parents[2] / "docs" / "models"
 
@@ -22,6 +25,20 @@ def test_every_registered_system_keeps_the_contract(name):
     found = list(check_game(registry.system(name)))
     assert not [finding for finding in found if finding.problem]
     assert len(found) == 10  # no rule was left out
+
+
+@pytest.mark.parametrize("name", zerosum.list_models())
+def test_sample_i_of_a_seed_is_the_same_whatever_the_number(name):
+    """Labels, codes and what else a sample holds included."""
+    split, recipe = prepare(registry.recipe(f"{name}/tiny"), Runtime(torch.device("cpu")))
+    case = Case(registry.system(name), recipe, split)
+    game = case.build()
+    most = case.drawn(game, 5, 130)
+    for n in (1, 20, 40, 65):
+        fewer = case.drawn(game, 5, n)
+        assert fewer.keys() == most.keys()
+        assert all(torch.equal(fewer[key], value[:n]) for key, value in most.items())
+    assert set(game.conditions()) <= most.keys()
 
 
 @pytest.mark.parametrize("name", zerosum.list_models())

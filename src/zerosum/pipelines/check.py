@@ -111,9 +111,10 @@ class Case:
         game.progress = Progress(steps, steps * train.batch, train.examples)
         return game
 
-    def drawn(self, game: Game, seed: int) -> dict[str, Tensor]:
-        """Three samples, of the first inputs where the game maps."""
-        return draw(game, 3, seed, {name: self.batch[name][:3] for name in game.inputs()})
+    def drawn(self, game: Game, seed: int, n: int = 3) -> dict[str, Tensor]:
+        """Samples, of the first inputs where the game maps."""
+        rows = torch.arange(n) % self.recipe.train.batch
+        return draw(game, n, seed, {name: self.batch[name][rows] for name in game.inputs()})
 
     def optimizers(self) -> None:
         players = set(self.build().players())
