@@ -10,10 +10,14 @@ import torch
 from torch import Tensor
 
 from zerosum.metrics.features import Features
+from zerosum.metrics.frechet import frechet_distance
+from zerosum.metrics.manifold import precision_recall
 from zerosum.metrics.record import Setting
 from zerosum.metrics.registry import Better, Embedded, Metric, Sets
 from zerosum.metrics.score import Score
 
+K = 5
+"""Neighbours of the usual precision and recall."""
 BATCH = 64
 """Examples given to an extractor at a time."""
 RESERVED = {"fd": "FID", "kd": "KID", "is": "IS"}
@@ -114,6 +118,21 @@ class Judge:
                 on_features,
             )
             for label, score, parameters in metric.take(name, sets)
+        ]
+
+    def distance(self, real: Embedded, fake: Embedded) -> Taken:
+        """The Fréchet distance; on raw examples without its interval, which would cost most."""
+        both = {"real": real.features, "fake": fake.features}
+        score = frechet_distance(**both, interval=not self.features.raw)
+        return Taken(f"fd-{self.features.name}", score, {}, "lower", True)
+
+    def usual(self, real: Embedded, fake: Embedded) -> list[Taken]:
+        """The Fréchet distance, precision and recall: what a run or a bench takes."""
+        both = precision_recall(real=real.features, fake=fake.features, k=K)
+        return [
+            self.distance(real, fake),
+            Taken(f"precision (k={K})", both.precision, {}, "higher", True),
+            Taken(f"recall (k={K})", both.recall, {}, "higher", True),
         ]
 
 

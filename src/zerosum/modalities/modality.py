@@ -232,6 +232,10 @@ class Modality(ABC):
         Args:
             real: Some real examples, finished.
         """
+        return self.row_features()
+
+    def row_features(self) -> Features:
+        """Rows as features, whatever they cost."""
         return Features(self.raw, lambda batch: Outputs(self.rows(batch).double(), None), raw=True)
 
     @property

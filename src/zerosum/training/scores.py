@@ -16,9 +16,7 @@ from zerosum.core.draw import draw, given_inputs
 from zerosum.core.game import Game
 from zerosum.core.recipe import Evaluate
 from zerosum.data.source import Split
-from zerosum.metrics.frechet import frechet_distance
 from zerosum.metrics.judge import Judge, Taken, part_of
-from zerosum.metrics.manifold import precision_recall
 from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities.modality import Modality
 
@@ -112,7 +110,7 @@ class RunJudge:
 
     def _take(self, real: Embedded, fake: Embedded, truth: Embedded | None) -> list[Taken]:
         if not self.metrics:
-            return usual(self.judge, real, fake)
+            return self.judge.usual(real, fake)
         sets = Sets(real, fake, None, self.asked.seed, truth)
         answered = (n for n in self.metrics if truth is not None or n not in self._paired())
         return [taken for name in answered for taken in self.judge.take(name, sets)]
@@ -120,18 +118,6 @@ class RunJudge:
     def _paired(self) -> set[str]:
         """Metrics that compare answers with true ones: two halves of the real cannot have them."""
         return {name for name in self.metrics if self.judge.metrics[name].paired}
-
-
-def usual(judge: Judge, real: Embedded, fake: Embedded) -> list[Taken]:
-    """Fréchet distance, precision and recall (k = 5): cheap, and without intervals on raw rows."""
-    both = precision_recall(real=real.features, fake=fake.features, k=5)
-    features = judge.features
-    distance = frechet_distance(real=real.features, fake=fake.features, interval=not features.raw)
-    return [
-        Taken(f"fd-{features.name}", distance, {}, "lower", True),
-        Taken("precision (k=5)", both.precision, {}, "higher", True),
-        Taken("recall (k=5)", both.recall, {}, "higher", True),
-    ]
 
 
 def is_best(rows: Sequence[Mapping]) -> bool:

@@ -11,12 +11,13 @@ from torch import Tensor
 
 from zerosum.data.source import Source
 from zerosum.errors import UserError, nearest
-from zerosum.metrics import frechet_distance, precision_recall, radial_spectrum
-from zerosum.modalities.images import Images
+from zerosum.metrics import radial_spectrum
+from zerosum.metrics.features import Features
+from zerosum.metrics.judge import Judge
+from zerosum.metrics.registry import Embedded
+from zerosum.modalities.images import MODALITY, Images
 from zerosum.modalities.images.extractors.classifiers import SmallClassifier
 
-K = 5
-"""Neighbours of precision and recall."""
 SEED = 1
 """Seed of the samples that are scored."""
 
@@ -49,19 +50,24 @@ class Protocol:
         return source.finished(range(len(source)))["image"]
 
     @cached_property
-    def seen(self) -> tuple[Tensor, Tensor]:
-        """The classifier's features and classes of the real images."""
-        return self.classify(self.real)
-
-    @cached_property
     def network(self) -> SmallClassifier:
         return SmallClassifier(self.classifier)
 
-    def classify(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (N, 64) and classes (N,) of images."""
-        parts = [self.network.outputs(part) for part in images.split(500)]
-        logits = torch.cat([p.logits for p in parts if p.logits is not None])
-        return torch.cat([p.features for p in parts]), logits.argmax(1)
+    @cached_property
+    def judges(self) -> tuple[Judge, Judge]:
+        """Who compares pixels, and who compares the classifier's features."""
+        network = self.network
+        seen = Features(f"cnn-{self.classifier}", lambda batch: network.outputs(batch["image"]))
+        return Judge(MODALITY.row_features(), {}), Judge(seen, {})
+
+    @cached_property
+    def embedded(self) -> tuple[Embedded, Embedded]:
+        """The real images as each judge sees them."""
+        return self._embed(self.real)
+
+    def _embed(self, images: Tensor) -> tuple[Embedded, Embedded]:
+        pixels, features = self.judges
+        return pixels.embed({"image": images}), features.embed({"image": images})
 
     def row(self, fake: Tensor, real: Tensor | None = None) -> dict[str, float]:
         """All scores of some samples.
@@ -70,22 +76,21 @@ class Protocol:
             fake: Images (M, C, H, W) in [-1, 1].
             real: Images to compare with; all real ones when None.
         """
-        features, classes = self.classify(fake)
-        theirs = self.seen[0] if real is None else self.classify(real)[0]
-        real = self.real if real is None else real
-        pixels = {"real": real.flatten(1), "fake": fake.flatten(1)}
-        both = precision_recall(**pixels, k=K)
+        pixels, features = self.judges
+        ours, theirs = self._embed(fake), self.embedded if real is None else self._embed(real)
+        distance, precision, recall = pixels.usual(theirs[0], ours[0])
+        logits = ours[1].logits
+        assert logits is not None
+        classes = logits.argmax(1)
         shares = torch.bincount(classes, minlength=self.network.classes) / len(classes)
         return {
-            "FD pixels": float(frechet_distance(**pixels, interval=False)),
-            f"FD cnn-{self.classifier}": float(
-                frechet_distance(real=theirs, fake=features, interval=False)
-            ),
-            "precision": float(both.precision),
-            "recall": float(both.recall),
+            "FD pixels": float(distance.score),
+            f"FD cnn-{self.classifier}": float(features.distance(theirs[1], ours[1]).score),
+            "precision": float(precision.score),
+            "recall": float(recall.score),
             "rarest class %": 100 * shares.min().item(),
             "commonest class %": 100 * shares.max().item(),
-            "fine detail": detail(real, fake),
+            "fine detail": detail(self.real if real is None else real, fake),
         }
 
     def rivals(self) -> dict[str, dict[str, float]]:

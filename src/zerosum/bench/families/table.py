@@ -7,8 +7,9 @@ import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from zerosum.bench.families.protocol import SEED, K, Protocol
+from zerosum.bench.families.protocol import SEED, Protocol
 from zerosum.bench.families.run import Result
+from zerosum.metrics.judge import K
 
 Rivals = Mapping[str, Mapping[str, float]]
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from torch import Tensor
-
 from zerosum.bench.pool import Job, work_off
 from zerosum.bench.ward.cases import CASES, Case
 from zerosum.core.draw import draw
@@ -21,7 +19,7 @@ from zerosum.data.source import Source
 from zerosum.doctor.event import Failure
 from zerosum.errors import UserError, nearest
 from zerosum.files import write_text
-from zerosum.metrics import frechet_distance
+from zerosum.metrics.judge import Judge, part_of
 from zerosum.modalities import modality
 from zerosum.records import read_lines
 from zerosum.training.run import RunFolder
@@ -57,7 +55,7 @@ class Trial:
     @property
     def result(self) -> dict[str, Any] | None:
         path = self.folder / RESULT
-        return json.loads(path.read_text()) if path.is_file() else None
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def diagnosis(named: Sequence[str]) -> str:
@@ -137,20 +135,17 @@ def distances(game: Game | None, case: Case, recipe: Recipe) -> tuple[float | No
     config = case.healthy_data(recipe)
     healthy, kind = config.open().train, modality.of(config)
     assert isinstance(healthy, Source)
-    real = kind.rows(healthy.some(SAMPLES)).double()
-    wide = kind.rows(healthy.some(2 * SAMPLES)).double()
-    half = len(wide) // 2
-    floor = _apart(wide[:half], wide[half : 2 * half])
+    judge = Judge(kind.row_features(), {})
+    real, wide = judge.embed(healthy.some(SAMPLES)), judge.embed(healthy.some(2 * SAMPLES))
+    half = len(wide.features) // 2
+    halves = part_of(wide, slice(half)), part_of(wide, slice(half, 2 * half))
+    floor = judge.distance(*halves).score.value
     if game is None:
         return None, floor
-    fake = kind.rows(draw(game, len(real), seed=1)).double()
-    if not bool(fake.isfinite().all()):
+    fake = judge.embed(draw(game, len(real.features), seed=1))
+    if not bool(fake.features.isfinite().all()):
         return float("inf"), floor
-    return _apart(real, fake), floor
-
-
-def _apart(real: Tensor, fake: Tensor) -> float:
-    return frechet_distance(real=real, fake=fake, interval=False).value
+    return judge.distance(real, fake).score.value, floor
 
 
 if __name__ == "__main__":
