@@ -24,6 +24,7 @@ def list_systems(
             preset: {
                 "data": recipe.data.title,
                 "examples": recipe.train.examples,
+                "about": recipe.about,
                 "source": recipe.source,
             }
             for preset, recipe in found.presets.items()

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from zerosum.errors import UserError, nearest
 
+SET_BY_US = ("system", "preset", "facts", "about", "sources")
+"""Fields of a recipe that nobody sets by hand."""
 Typed = TypeVar("Typed", bound=BaseModel)
 
 
@@ -50,7 +52,7 @@ def _replace(node: Any, names: list[str], value: Any, path: str) -> Any:
     if not isinstance(node, BaseModel):
         raise UserError(f"'{before.rstrip('.')}' is a single value, so '{path}' does not exist")
     fields = type(node).model_fields
-    if name not in fields or (before == "" and name in ("system", "preset", "facts")):
+    if name not in fields or (before == "" and name in SET_BY_US):
         raise _unknown(path, before, list(fields))
     if not rest:
         return _set(node, name, _readings(value), value, path)

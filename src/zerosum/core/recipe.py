@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
 from zerosum.config import Count, Examples, Part, Seed, Share, Weight, Whole
 from zerosum.core.engine import Order
@@ -21,6 +22,9 @@ from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 
 Fact = str | int | list[str]
+OURS = "ours"
+BY_HAND = "set by hand"
+"""The source of a number that replaces a published one."""
 
 
 def _read_data(value: Any) -> Any:
@@ -135,8 +139,11 @@ class Recipe(Part):
     """Scores during the run."""
     doctor: DoctorSettings = DoctorSettings()
     """Signals that are watched, and what is done when one says that the run fails."""
-    source: str = "ours"
-    """Where the numbers come from: a paper's section, or "ours"."""
+    about: str = ""
+    """What the preset is for, where its name does not say it."""
+    sources: dict[str, str] = Field(default_factory=dict)
+    """Paper and section of published numbers, by setting or group of settings (`train.batch`,
+    `optim`). What is not named here is ours."""
     facts: dict[str, Fact] = Field(default_factory=dict)
     """What was found when the data were opened: counts and the held-out part."""
 
@@ -150,7 +157,10 @@ class Recipe(Part):
         Raises:
             UserError: A path that does not exist (with the nearest ones) or an ill-typed value.
         """
-        recipe, waiting = self, dict(changes)
+        sources = {path: text for path, text in self.sources.items() if not _within(path, changes)}
+        by_hand = {path: BY_HAND for path in changes if self.source_of(path) != OURS}
+        recipe = self.model_copy(update={"sources": sources | by_hand})
+        waiting = dict(changes)
         while waiting:
             refusals, before = [], len(waiting)
             for path, value in list(waiting.items()):
@@ -163,6 +173,19 @@ class Recipe(Part):
                 raise refusals[0]
         return recipe
 
+    def source_of(self, path: str) -> str:
+        """Where the value at a dotted path comes from: a paper and its section, or "ours"."""
+        return self.sources.get(_cited(path, self.sources), OURS)
+
+    @property
+    def source(self) -> str:
+        """All sources in one line, each with what comes from it."""
+        by_text: dict[str, list[str]] = {}
+        for path, text in self.sources.items():
+            by_text.setdefault(text, []).append(path)
+        told = [f"{text}: {', '.join(paths)}" for text, paths in by_text.items()]
+        return "; ".join([*told, f"the rest {OURS}"] if told else [OURS])
+
     def with_data(self, path: str) -> Recipe:
         """This recipe learning from another path, read as its system reads data."""
         return self.model_copy(update={"data": self.data.at(path)})
@@ -174,7 +197,17 @@ class Recipe(Part):
         )
 
     def to_json(self) -> str:
-        return self.model_dump_json(indent=2) + "\n"
+        """The recipe as JSON.
+
+        Raises:
+            UserError: A path in it has bytes that are not UTF-8, which JSON cannot hold.
+        """
+        try:
+            return self.model_dump_json(indent=2) + "\n"
+        except PydanticSerializationError as error:
+            raise UserError(
+                f"{self.data.title} is not UTF-8, so recipe.json cannot name it: rename it"
+            ) from error
 
     @classmethod
     def from_json(cls, text: str, config: type[GameConfig]) -> Recipe:
@@ -198,7 +231,10 @@ class Recipe(Part):
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Dotted paths at which two recipes differ, with both values."""
-        mine, theirs = flat(self.model_dump(mode="json")), flat(other.model_dump(mode="json"))
+        # What is said about settings is none.
+        said = {"about", "sources"}
+        mine = flat(self.model_dump(mode="json", exclude=said))
+        theirs = flat(other.model_dump(mode="json", exclude=said))
         paths = dict.fromkeys([*mine, *theirs])
         return {
             path: (mine.get(path), theirs.get(path))
@@ -215,8 +251,20 @@ def tiny(model: GameConfig, data: DataConfig, optim: dict[str, Optim]) -> Recipe
         optim=optim,
         train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+        about="seconds on a CPU, for tests",
     )
+
+
+def _cited(path: str, sources: Mapping[str, str]) -> str:
+    """The longest of some paths that is a path or a group that holds it; empty for none."""
+    names = path.split(".")
+    heads = (".".join(names[:length]) for length in range(len(names), 0, -1))
+    return next((head for head in heads if head in sources), "")
+
+
+def _within(path: str, groups: Mapping[str, Any]) -> bool:
+    """Whether a path is one of some groups, or in one."""
+    return any(path == group or path.startswith(f"{group}.") for group in groups)
 
 
 def flat(tree: Any, path: str = "") -> dict[str, Any]:

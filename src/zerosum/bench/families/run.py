@@ -47,7 +47,7 @@ class Trial:
         path = self.folder / RESULT
         if not path.is_file():
             return None
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         if found["budget"] != self.seconds:
             raise UserError(
                 f"{path} has a budget of {found['budget']:g} s, not {self.seconds:g} s: "
@@ -65,11 +65,11 @@ class Trial:
         """Dotted paths in which the preset is not what it was, the bench's own aside."""
         name = f"{self.system}/{protocol(self.data).preset}"
         preset, game = registry.recipe(name), registry.system(self.system).game
-        then = Recipe.from_json((self.folder / PLAN).read_text(), game.Config)
+        then = Recipe.from_json((self.folder / PLAN).read_text(encoding="utf-8"), game.Config)
         return [
             path
             for path in preset.differences(then)
-            if path not in OWN and not path.startswith(("evaluate.", "doctor.", "source"))
+            if path not in OWN and not path.startswith(("evaluate.", "doctor."))
         ]
 
 

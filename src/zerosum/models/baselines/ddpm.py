@@ -22,6 +22,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.diffusion import Clock, Diffusion, linear_betas
 from zerosum.nets.unet import UNet, halvings
 
@@ -99,17 +100,15 @@ class DDPM(LatentGame):
 
 ADAM = {"denoiser": Optim(lr=Cosine(start=2e-3, end=1e-4), betas=(0.9, 0.999), clip=1.0)}
 
+PAPER = "arXiv:2006.11239, section 4"
+
 PRESETS = {
-    "digits": Recipe(
-        model=DDPM.Config(width=16),
-        data=Images(path="digits"),
-        optim=ADAM,
-        ema=Averaging(half_life=10_000),
-        train=Train(
-            examples=90_000, batch=64, checkpoint_every=50_000, sheet_every=40_000, log_every=4_000
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours; process and loss: arXiv:2006.11239, section 4",
+    "digits": on_digits(
+        DDPM.Config(width=16),
+        ADAM,
+        examples=90_000,
+        half_life=10_000,
+        sources={"model.steps": PAPER},
     ),
     "fashion": Recipe(
         model=DDPM.Config(width=16, sampling_steps=25),
@@ -118,7 +117,7 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=200_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=2_000),
-        source="ours; process and loss: arXiv:2006.11239, section 4",
+        sources={"model.steps": PAPER},
     ),
     "tiny": tiny(DDPM.Config(width=8, steps=20, sampling_steps=4), Images(path="digits"), ADAM),
 }

@@ -26,6 +26,7 @@ from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.modalities.images import Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.modalities.points import Toy
 from zerosum.nets.flow import Flow, Pixels
 
@@ -107,26 +108,11 @@ def _toy(name: Literal["moons", "ring"]) -> Recipe:
         ema=Averaging(half_life=20_000),
         train=Train(examples=1_500_000, batch=256, sheet_every=100_000, log_every=10_000),
         evaluate=Evaluate(every=500_000, samples=2_000),
-        source="ours",
     )
 
 
 PRESETS = {
-    "digits": Recipe(
-        model=RealNVP.Config(levels=17),
-        data=Images(path="digits"),
-        optim=ADAM,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=180_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours",
-    ),
+    "digits": on_digits(RealNVP.Config(levels=17), ADAM, examples=180_000),
     "moons": _toy("moons"),
     "ring": _toy("ring"),
     "tiny": tiny(RealNVP.Config(layers=2, hidden=(16,), levels=17), Images(path="digits"), ADAM),

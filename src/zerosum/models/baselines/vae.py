@@ -24,6 +24,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.autoencoder import Decoder, GaussianEncoder, normal_kl
 
 
@@ -82,21 +83,7 @@ class VAE(LatentGame):
 ADAM = {"autoencoder": Optim(lr=Cosine(start=2e-3, end=2e-4), betas=(0.9, 0.999))}
 
 PRESETS = {
-    "digits": Recipe(
-        model=VAE.Config(latent=16),
-        data=Images(path="digits"),
-        optim=ADAM,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=500_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours",
-    ),
+    "digits": on_digits(VAE.Config(latent=16), ADAM, examples=500_000),
     "fashion": Recipe(
         model=VAE.Config(),
         data=Images(path="fashion-mnist"),
@@ -104,7 +91,6 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=1_200_000, batch=64, sheet_every=100_000),
         evaluate=Evaluate(every=300_000, samples=5_000),
-        source="ours",
     ),
     "beta": Recipe(
         model=VAE.Config(latent=10, beta=4.0),
@@ -113,7 +99,7 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=1_200_000, batch=64),
         evaluate=Evaluate(every=300_000, samples=5_000),
-        source="ours; beta above 1 after Higgins et al. 2017",
+        about="beta above 1, after Higgins et al. 2017",
     ),
     "tiny": tiny(VAE.Config(latent=4, width=8), Images(path="digits"), ADAM),
 }

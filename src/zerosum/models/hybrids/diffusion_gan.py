@@ -24,6 +24,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.diffusion import Clock, Diffusion, variance_preserving_betas
 from zerosum.nets.plain import Trunk
 from zerosum.nets.unet import UNet, halvings
@@ -148,17 +149,14 @@ class DiffusionGAN(Game):
 ADAM = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.99))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
+STEPS = "arXiv:2112.07804, section 5"
+
 PRESETS = {
-    "digits": Recipe(
-        model=DiffusionGAN.Config(width=8, gamma=1.0),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=60_000, batch=64, checkpoint_every=20_000, sheet_every=20_000, log_every=2_000
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours; four steps and the losses: arXiv:2112.07804",
+    "digits": on_digits(
+        DiffusionGAN.Config(width=8, gamma=1.0),
+        BOTH,
+        examples=60_000,
+        sources={"model.steps": STEPS},
     ),
     "fashion": Recipe(
         model=DiffusionGAN.Config(),
@@ -167,7 +165,7 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=100_000, batch=64, sheet_every=20_000),
         evaluate=Evaluate(samples=5_000),
-        source="ours; four steps and the losses: arXiv:2112.07804",
+        sources={"model.steps": STEPS},
     ),
     "tiny": Recipe(
         model=DiffusionGAN.Config(latent=4, width=8, steps=2),
@@ -175,6 +173,6 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=320, batch=16),
         evaluate=Evaluate(samples=64),
-        source="ours: seconds on a CPU, for tests",
+        about="seconds on a CPU, for tests",
     ),
 }

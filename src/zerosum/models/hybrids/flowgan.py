@@ -21,11 +21,12 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.flow import Flow, Pixels
 from zerosum.nets.mlp import mlp
 
@@ -116,29 +117,15 @@ FLOW = Optim(lr=Cosine(start=1e-3, end=1e-5), betas=(0.5, 0.9), clip=10.0)
 BOTH = {"critic": CRITIC, "flow": FLOW}
 
 PRESETS = {
-    "digits": Recipe(
-        model=FlowGAN.Config(levels=17, likelihood=10.0, critic_steps=2),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=100_000,
-            batch=64,
-            checkpoint_every=50_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours",
+    "digits": on_digits(
+        FlowGAN.Config(levels=17, likelihood=10.0, critic_steps=2), BOTH, examples=100_000
     ),
-    "adversarial": Recipe(
-        model=FlowGAN.Config(levels=17, likelihood=0.0),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=5_000),
-        train=Train(examples=100_000, batch=64),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours; the purely adversarial game of arXiv:1705.08868, to see its likelihood",
+    "adversarial": on_digits(
+        FlowGAN.Config(levels=17, likelihood=0.0),
+        BOTH,
+        examples=100_000,
+        about="the purely adversarial game, to see its likelihood",
+        sources={"model.likelihood": "arXiv:1705.08868, section 4"},
     ),
     "tiny": tiny(
         FlowGAN.Config(layers=2, hidden=(16,), levels=17, critic_steps=2),

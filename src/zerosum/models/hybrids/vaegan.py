@@ -24,6 +24,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.autoencoder import GaussianEncoder, normal_kl
 from zerosum.nets.plain import Generator, Trunk
 
@@ -136,21 +137,7 @@ ADAM = Optim(lr=1e-3, betas=(0.5, 0.99))
 ALL = {"discriminator": ADAM, "encoder": ADAM, "decoder": ADAM}
 
 PRESETS = {
-    "digits": Recipe(
-        model=VAEGAN.Config(latent=16),
-        data=Images(path="digits"),
-        optim=ALL,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=100_000,
-            batch=64,
-            checkpoint_every=50_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours",
-    ),
+    "digits": on_digits(VAEGAN.Config(latent=16), ALL, examples=100_000),
     "fashion": Recipe(
         model=VAEGAN.Config(),
         data=Images(path="fashion-mnist"),
@@ -158,7 +145,6 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=300_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=5_000),
-        source="ours",
     ),
     "tiny": tiny(VAEGAN.Config(latent=4, width=8), Images(path="digits"), ALL),
 }

@@ -28,6 +28,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.dcgan import Generator, Trunk
 
 
@@ -118,21 +119,14 @@ QUICK = {
     "generator": Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.999)),
 }
 
+PAPER = "arXiv:1610.09585, appendix"
+
 PRESETS = {
-    "digits": Recipe(
-        model=ACGAN.Config(latent=32, width=64, dropout=0.2, weight=0.2),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=190_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: with the paper's weight of 1 the classes lose most of their variety",
+    "digits": on_digits(
+        ACGAN.Config(latent=32, width=64, dropout=0.2, weight=0.2),
+        QUICK,
+        examples=190_000,
+        about="with the paper's weight of 1 the classes lose most of their variety",
     ),
     "cifar10": Recipe(
         model=ACGAN.Config(),
@@ -141,7 +135,7 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=5_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1610.09585, appendix (Adam, batch); networks, length and averaging ours",
+        sources=dict.fromkeys(("optim", "model.dropout", "train.batch", "train.examples"), PAPER),
     ),
     "tiny": tiny(ACGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Share, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Recipe, Train, tiny
 from zerosum.core.schedule import Step
 from zerosum.losses.energy import (
     began_balance,
@@ -32,6 +32,7 @@ from zerosum.losses.energy import (
     began_generator,
 )
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Generator, Trunk
 
 
@@ -122,20 +123,14 @@ class BEGAN(LatentGame):
 ADAM = Optim(lr=Step(start=1e-4, factor=0.5, every=1_000_000), betas=(0.5, 0.999))
 QUICK = Optim(lr=5e-4, betas=(0.5, 0.999))
 
+PAPER = "arXiv:1703.10717, section 4"
+
 PRESETS = {
-    "digits": Recipe(
-        model=BEGAN.Config(latent=16, width=32, diversity=0.8, rate=0.1),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=80_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: half a minute on one core, so k moves a hundred times faster",
+    "digits": on_digits(
+        BEGAN.Config(latent=16, width=32, diversity=0.8, rate=0.1),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=80_000,
+        about="half a minute on one core, so k moves a hundred times faster",
     ),
     "photos": Recipe(
         model=BEGAN.Config(),
@@ -143,7 +138,18 @@ PRESETS = {
         optim={"discriminator": ADAM, "generator": ADAM},
         ema=Averaging(half_life=10_000),
         train=Train(examples=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
-        source="arXiv:1703.10717, section 4: batch 16, Adam at 1e-4; give your folder with --data",
+        about="give your folder with --data",
+        sources=dict.fromkeys(
+            (
+                "model.latent",
+                "model.diversity",
+                "model.rate",
+                "optim.discriminator.lr.start",
+                "optim.generator.lr.start",
+                "train.batch",
+            ),
+            PAPER,
+        ),
     ),
     "tiny": tiny(
         BEGAN.Config(latent=8, width=8),

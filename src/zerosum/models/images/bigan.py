@@ -24,6 +24,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.joint import JointDiscriminator
 from zerosum.nets.plain import Generator, Trunk
 
@@ -129,33 +130,14 @@ ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 ALL = {"discriminator": ADAM, "generator": ADAM, "encoder": ADAM}
 
 PRESETS = {
-    "digits": Recipe(
-        model=BiGAN.Config(latent=32, normalise_discriminator=False),
-        data=Images(path="digits"),
-        optim=ALL,
-        train=Train(
-            examples=110_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: about a minute on one core",
+    "digits": on_digits(
+        BiGAN.Config(latent=32, normalise_discriminator=False), ALL, examples=110_000
     ),
-    "ali": Recipe(
-        model=BiGAN.Config(latent=32, stochastic=True, normalise_discriminator=False),
-        data=Images(path="digits"),
-        optim=ALL,
-        train=Train(
-            examples=110_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: as digits, with the encoder of arXiv:1606.00704",
+    "ali": on_digits(
+        BiGAN.Config(latent=32, stochastic=True, normalise_discriminator=False),
+        ALL,
+        examples=110_000,
+        about="as digits, with the encoder of arXiv:1606.00704",
     ),
     "fashion": Recipe(
         model=BiGAN.Config(width=16),
@@ -164,7 +146,7 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
-        source="ours: about ten minutes on one core",
+        about="about ten minutes on one core",
     ),
     "tiny": tiny(
         BiGAN.Config(latent=8, width=8, hidden=16, stochastic=True), Images(path="digits"), ALL

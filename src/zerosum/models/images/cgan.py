@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.mlp import mlp
 
 
@@ -103,15 +104,16 @@ class CGAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))  # Radford et al. 2015, section 4: the usual choice
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
+DCGAN = "arXiv:1511.06434, section 4"
+
 PRESETS = {
-    "digits": Recipe(
-        model=CGAN.Config(latent=32, hidden=(128, 256), embedding=16),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=2_000),
-        train=Train(examples=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the layers at a quarter of their width for 8x8",
+    "digits": on_digits(
+        CGAN.Config(latent=32, hidden=(128, 256), embedding=16),
+        BOTH,
+        examples=400_000,
+        half_life=2_000,
+        about="the layers at a quarter of their width for 8x8",
+        sources={"optim": DCGAN},
     ),
     "mnist": Recipe(
         model=CGAN.Config(),
@@ -119,7 +121,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
-        source="layers as in gan; length: 50 epochs",
+        about="50 epochs",
+        sources={"optim": DCGAN},
     ),
     "tiny": tiny(CGAN.Config(latent=8, hidden=(16, 16), embedding=4), Images(path="digits"), BOTH),
 }

@@ -24,6 +24,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.dcgan import Discriminator, Generator
 
 
@@ -79,6 +80,8 @@ class DCGAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))  # section 4
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
+PAPER = "arXiv:1511.06434, section 4"
+
 PRESETS = {
     "fashion": Recipe(
         model=DCGAN.Config(width=32),
@@ -89,7 +92,7 @@ PRESETS = {
             examples=300_000, batch=64, sheet_every=30_000, log_every=3_000, channels_last=True
         ),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        source="arXiv:1511.06434, section 4; width, length and averaging ours",
+        sources={"optim": PAPER},
     ),
     "mnist": Recipe(
         model=DCGAN.Config(width=32),
@@ -98,16 +101,14 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        source="arXiv:1511.06434, section 4; width, length and averaging ours",
+        sources={"optim": PAPER},
     ),
-    "digits": Recipe(
-        model=DCGAN.Config(latent=64, width=64),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=2_000),
-        train=Train(examples=200_000, batch=64, sheet_every=20_000, log_every=2_000),
-        evaluate=Evaluate(every=50_000, samples=1_500),
-        source="arXiv:1511.06434, section 4; size and length ours",
+    "digits": on_digits(
+        DCGAN.Config(latent=64, width=64),
+        BOTH,
+        examples=200_000,
+        half_life=2_000,
+        sources={"optim": PAPER},
     ),
     "cifar10": Recipe(
         model=DCGAN.Config(),
@@ -115,14 +116,15 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1511.06434, section 4; length ours",
+        sources={"model.latent": PAPER, "optim": PAPER, "train.batch": PAPER},
     ),
     "photos": Recipe(
         model=DCGAN.Config(),
         data=Images(path="photos", size=(64, 64), flip=True),
         optim=BOTH,
         train=Train(examples=5_000_000, batch=128, channels_last=True),
-        source="arXiv:1511.06434, section 4, at 64x64; give your folder with --data",
+        about="give your folder with --data",
+        sources={"model.latent": PAPER, "optim": PAPER, "train.batch": PAPER},
     ),
     "tiny": tiny(DCGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -26,6 +26,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import dragan
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -87,20 +88,14 @@ ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
+PAPER = "arXiv:1705.07215, section 2"
+
 PRESETS = {
-    "digits": Recipe(
-        model=DRAGAN.Config(latent=64, width=32),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=150_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours, with the paper's weight and slope: about a minute on one core",
+    "digits": on_digits(
+        DRAGAN.Config(latent=64, width=32),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=150_000,
+        sources={"model.penalty": PAPER, "model.slope": PAPER},
     ),
     "cifar10": Recipe(
         model=DRAGAN.Config(),
@@ -108,7 +103,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1705.07215, weight and slope; networks and length ours",
+        sources={"model.penalty": PAPER, "model.slope": PAPER},
     ),
     "tiny": tiny(DRAGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.mlp import mlp
 
 
@@ -85,15 +86,16 @@ class GAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))  # Radford et al. 2015, section 4: the usual choice
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
+DCGAN = "arXiv:1511.06434, section 4"
+
 PRESETS = {
-    "digits": Recipe(
-        model=GAN.Config(latent=32, hidden=(128, 256)),
-        data=Images(path="digits"),
-        optim=BOTH,
-        ema=Averaging(half_life=2_000),
-        train=Train(examples=400_000, batch=64, checkpoint_every=100_000, sheet_every=20_000),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the layers at a quarter of their width for 8x8",
+    "digits": on_digits(
+        GAN.Config(latent=32, hidden=(128, 256)),
+        BOTH,
+        examples=400_000,
+        half_life=2_000,
+        about="the layers at a quarter of their width for 8x8",
+        sources={"optim": DCGAN},
     ),
     "mnist": Recipe(
         model=GAN.Config(),
@@ -101,7 +103,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
-        source="layers and optimizer: the file's docstring; length: 50 epochs",
+        about="50 epochs",
+        sources={"optim": DCGAN},
     ),
     "minimax": Recipe(
         model=GAN.Config(objective="minimax"),
@@ -109,7 +112,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
-        source="arXiv:1406.2661, eq. 1 for both players: shows the vanishing gradient",
+        about="shows the vanishing gradient",
+        sources={"model.objective": "arXiv:1406.2661, eq. 1", "optim": DCGAN},
     ),
     "tiny": tiny(GAN.Config(latent=8, hidden=(16, 16)), Images(path="digits"), BOTH),
 }

@@ -33,6 +33,7 @@ from zerosum.layers.minibatch import MinibatchDiscrimination
 from zerosum.losses.matching import mean_matching
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import Images, LabelledImageConfig
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Generator, Trunk
 
 PRIME = 1_000_003
@@ -152,28 +153,21 @@ class ImprovedGAN(LatentGame):
 
 ADAM = Optim(lr=3e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
-PACE = Train(
-    examples=120_000, batch=64, checkpoint_every=100_000, sheet_every=50_000, log_every=4_000
-)
 
 PRESETS = {
-    "digits": Recipe(
-        model=ImprovedGAN.Config(
+    "digits": on_digits(
+        ImprovedGAN.Config(
             latent=64, width=32, labelled=0.06, technique="minibatch", kernels=16, dimension=5
         ),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=PACE,
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the better images; about nine labelled per class; a minute on one core",
+        BOTH,
+        examples=120_000,
+        about="the better images; about nine labelled per class",
     ),
-    "classifier": Recipe(
-        model=ImprovedGAN.Config(latent=64, width=32, labelled=0.06),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=PACE,
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: as digits, with feature matching: the better classifier",
+    "classifier": on_digits(
+        ImprovedGAN.Config(latent=64, width=32, labelled=0.06),
+        BOTH,
+        examples=120_000,
+        about="as digits, with feature matching: the better classifier",
     ),
     "mnist": Recipe(
         model=ImprovedGAN.Config(labelled=100 / 60_000, hidden=256),
@@ -182,7 +176,8 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=3_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1606.03498, section 6.1: about 100 labelled images; networks ours",
+        about="about 100 labelled images",
+        sources={"model.labelled": "arXiv:1606.03498, section 6.1"},
     ),
     "tiny": tiny(
         ImprovedGAN.Config(

@@ -29,6 +29,7 @@ from zerosum.data.fields import Category, Field
 from zerosum.losses.information import categorical_information, gaussian_information
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.mlp import mlp
 from zerosum.nets.plain import Generator, Trunk
 
@@ -173,20 +174,14 @@ FAST, SLOW = Optim(lr=1e-3, betas=(0.5, 0.999)), Optim(lr=2e-4, betas=(0.5, 0.99
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 PAPER = {"discriminator": SLOW, "recogniser": SLOW, "generator": FAST}  # appendix C.1
 
+CODES = "arXiv:1606.03657, appendix C.1"
+
 PRESETS = {
-    "digits": Recipe(
-        model=InfoGAN.Config(noise=32),
-        data=Images(path="digits"),
-        optim=dict.fromkeys(PAPER, QUICK),
-        train=Train(
-            examples=160_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="arXiv:1606.03657, appendix C.1: codes and weights; the rest ours",
+    "digits": on_digits(
+        InfoGAN.Config(noise=32),
+        dict.fromkeys(PAPER, QUICK),
+        examples=160_000,
+        sources={"model.categories": CODES, "model.styles": CODES, "model.category_weight": CODES},
     ),
     "mnist": Recipe(
         model=InfoGAN.Config(),
@@ -195,7 +190,19 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=640_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=128_000, samples=5_000),
-        source="arXiv:1606.03657, appendix C.1: codes, rates and weights; networks, length ours",
+        sources=dict.fromkeys(
+            (
+                "model.noise",
+                "model.categories",
+                "model.styles",
+                "model.category_weight",
+                "optim.discriminator.lr",
+                "optim.recogniser.lr",
+                "optim.generator.lr",
+                "train.batch",
+            ),
+            CODES,
+        ),
     ),
     "tiny": tiny(
         InfoGAN.Config(noise=6, categories=4, styles=1, width=8, hidden=8),

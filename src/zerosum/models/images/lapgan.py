@@ -31,6 +31,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.mlp import mlp
 from zerosum.nets.plain import Discriminator
 
@@ -224,19 +225,11 @@ QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PRESETS = {
-    "digits": Recipe(
-        model=LAPGAN.Config(latent=32, hidden=(128, 256), width=32),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=100_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: 4 to 8 pixels, about a minute on one core",
+    "digits": on_digits(
+        LAPGAN.Config(latent=32, hidden=(128, 256), width=32),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=100_000,
+        about="4 to 8 pixels",
     ),
     "mnist": Recipe(
         model=LAPGAN.Config(),
@@ -245,7 +238,7 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=600_000, batch=64, sheet_every=60_000, channels_last=True),
         evaluate=Evaluate(every=120_000, samples=5_000),
-        source="ours: 7 to 14 to 28 pixels",
+        about="7 to 14 to 28 pixels",
     ),
     "cifar10": Recipe(
         model=LAPGAN.Config(latent=100, hidden=(600, 600), width=64),
@@ -253,8 +246,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1506.05751, section 4: the levels are near the paper's (8 to 32 pixels); "
-        "ours begins at 4",
+        about="levels near the paper's, which go from 8 to 32 pixels; ours begins at 4",
+        sources={"model.latent": "arXiv:1506.05751, section 4"},
     ),
     "tiny": tiny(
         LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1), Images(path="digits"), BOTH

@@ -23,6 +23,7 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import least_squares
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -85,20 +86,15 @@ class LSGAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 
+BINARY = "arXiv:1611.04076, eq. 9"
+PEARSON = "arXiv:1611.04076, eq. 8"
+
 PRESETS = {
-    "digits": Recipe(
-        model=LSGAN.Config(latent=64, width=32, normalise_discriminator=False),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(
-            examples=200_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: about a minute on one core",
+    "digits": on_digits(
+        LSGAN.Config(latent=64, width=32, normalise_discriminator=False),
+        BOTH,
+        examples=200_000,
+        sources={"model.fake_target": BINARY, "model.real_target": BINARY, "model.wanted": BINARY},
     ),
     "fashion": Recipe(
         model=LSGAN.Config(width=24),
@@ -107,10 +103,11 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
-        source="ours: about ten minutes on one core",
+        about="about ten minutes on one core",
+        sources={"model.fake_target": BINARY, "model.real_target": BINARY, "model.wanted": BINARY},
     ),
-    "pearson": Recipe(
-        model=LSGAN.Config(
+    "pearson": on_digits(
+        LSGAN.Config(
             latent=64,
             width=32,
             fake_target=-1,
@@ -118,11 +115,14 @@ PRESETS = {
             wanted=0,
             normalise_discriminator=False,
         ),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=200_000, batch=64, log_every=4_000),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="arXiv:1611.04076, section 3.2: a = -1, b = 1, c = 0; the rest as digits",
+        BOTH,
+        examples=200_000,
+        about="the targets that minimise a Pearson chi-squared divergence",
+        sources={
+            "model.fake_target": PEARSON,
+            "model.real_target": PEARSON,
+            "model.wanted": PEARSON,
+        },
     ),
     "tiny": tiny(LSGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

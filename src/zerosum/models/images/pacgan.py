@@ -25,6 +25,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.packing import packed
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -87,19 +88,11 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
 PRESETS = {
-    "digits": Recipe(
-        model=PacGAN.Config(latent=64, width=32),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=200_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: m = 2; about a minute on one core",
+    "digits": on_digits(
+        PacGAN.Config(latent=64, width=32),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=200_000,
+        about="m = 2",
     ),
     "cifar10": Recipe(
         model=PacGAN.Config(),
@@ -107,7 +100,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="ours: m = 2 on DCGAN's optimizer",
+        about="m = 2",
+        sources={"optim": "arXiv:1511.06434, section 4"},
     ),
     "tiny": tiny(PacGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -243,6 +243,8 @@ BOTH = {"critic": ADAM, "generator": ADAM}
 FAST = Optim(lr=6e-3, betas=(0.0, 0.99))
 CALMED = Optim(lr=Cosine(start=6e-3, end=6e-4), betas=(0.0, 0.99))
 
+PAPER = "arXiv:1710.10196, appendix A"
+
 PRESETS = {
     "digits": Recipe(
         model=ProGAN.Config(latent=32, width=16, growing=0.2),
@@ -257,7 +259,10 @@ PRESETS = {
             log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
-        source="arXiv:1710.10196, section 2 and appendix A; the numbers ours (4 to 8 pixels)",
+        about="4 to 8 pixels",
+        sources=dict.fromkeys(
+            ("model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"), PAPER
+        ),
     ),
     "fashion": Recipe(
         model=ProGAN.Config(latent=64, width=8),
@@ -266,7 +271,10 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=200_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
-        source="ours: 7, 14 and 28 pixels, narrow; about ten minutes on one core",
+        about="7, 14 and 28 pixels, narrow; about ten minutes on one core",
+        sources=dict.fromkeys(
+            ("model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"), PAPER
+        ),
     ),
     "photos": Recipe(
         model=ProGAN.Config(width=32),
@@ -274,7 +282,11 @@ PRESETS = {
         optim=BOTH,
         ema=Averaging(half_life=10_000),
         train=Train(examples=5_000_000, batch=16, channels_last=True),
-        source="arXiv:1710.10196, appendix A, at 64x64, narrower; give your folder with --data",
+        about="narrower than the paper's; give your folder with --data",
+        sources=dict.fromkeys(
+            ("model.latent", "model.most", "model.penalty", "model.drift", "optim", "train.batch"),
+            PAPER,
+        ),
     ),
     "tiny": tiny(ProGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

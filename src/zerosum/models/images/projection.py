@@ -26,6 +26,7 @@ from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.resnet import Generator, Projection, Trunk
 
 
@@ -115,22 +116,16 @@ QUICK = {
     "generator": Optim(lr=Cosine(start=2e-3, end=2e-4), betas=(0.0, 0.9)),
 }
 
+PAPER = "arXiv:1802.05637, section 5"
+NETWORKS = "arXiv:1802.05957, appendix B"
+
 PRESETS = {
-    "digits": Recipe(
-        model=ProjectionGAN.Config(latent=32, width=16, critic_width=32, critic_steps=1),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=75_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-            channels_last=True,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: as sngan/digits",
+    "digits": on_digits(
+        ProjectionGAN.Config(latent=32, width=16, critic_width=32, critic_steps=1),
+        QUICK,
+        examples=75_000,
+        channels_last=True,
+        about="as sngan/digits",
     ),
     "cifar10": Recipe(
         model=ProjectionGAN.Config(width=256, critic_width=128, growth=1, halvings=2, flat=2),
@@ -139,7 +134,14 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=6_400_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=640_000, samples=5_000),
-        source="arXiv:1802.05637 with the 32x32 networks of arXiv:1802.05957; averaging ours",
+        sources={
+            "model.latent": NETWORKS,
+            "model.width": NETWORKS,
+            "model.critic_width": NETWORKS,
+            "model.critic_steps": PAPER,
+            "optim": PAPER,
+            "train.batch": PAPER,
+        },
     ),
     "tiny": tiny(
         ProjectionGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),

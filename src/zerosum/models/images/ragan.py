@@ -25,6 +25,7 @@ from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -81,20 +82,13 @@ ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
+PAPER = "arXiv:1807.00734, section 5"
+
 PRESETS = {
-    "digits": Recipe(
-        model=RaGAN.Config(latent=64, width=32),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=200_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: about a minute on one core",
+    "digits": on_digits(
+        RaGAN.Config(latent=64, width=32),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=200_000,
     ),
     "cifar10": Recipe(
         model=RaGAN.Config(),
@@ -102,7 +96,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=3_200_000, batch=32, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1807.00734, section 5: Adam at 2e-4 (0.5, 0.999), batch 32, 100,000 steps",
+        sources={"optim": PAPER, "train.batch": PAPER, "train.examples": PAPER},
     ),
     "tiny": tiny(RaGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

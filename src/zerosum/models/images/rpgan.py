@@ -99,7 +99,7 @@ PRESETS = {
             log_every=4_000,
         ),
         evaluate=Evaluate(every=100_000, samples=1_600),
-        source="ours: about a minute on two cores",
+        about="about a minute on two cores",
     ),
     "photos": Recipe(
         model=RpGAN.Config(latent=128, width=32, gamma=10.0),
@@ -107,7 +107,7 @@ PRESETS = {
         optim=BOTH,
         ema=Averaging(half_life=20_000),
         train=Train(examples=300_000, batch=32, sheet_every=10_000, channels_last=True),
-        source="ours: the default for a folder of photos; give it with --data",
+        about="the default for a folder of photos; give it with --data",
     ),
     "fashion": Recipe(
         model=RpGAN.Config(width=24, gamma=5.0),
@@ -116,7 +116,6 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=300_000, batch=64, sheet_every=30_000),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        source="ours",
     ),
     "tiny": tiny(RpGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -27,6 +27,7 @@ from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import Images, LabelledImageConfig
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.resnet import Generator, Projection, Trunk
 
 
@@ -120,21 +121,12 @@ QUICK = {
 }
 
 PRESETS = {
-    "digits": Recipe(
-        model=SAGAN.Config(latent=32, width=24),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=55_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-            channels_last=True,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the paper's parts at 8x8, with faster learning rates",
+    "digits": on_digits(
+        SAGAN.Config(latent=32, width=24),
+        QUICK,
+        examples=55_000,
+        channels_last=True,
+        about="the paper's parts at 8x8, with faster learning rates",
     ),
     "cifar10": Recipe(
         model=SAGAN.Config(width=128, growth=1, halvings=2, flat=2, attention=16),
@@ -143,7 +135,8 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=10_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=1_000_000, samples=5_000),
-        source="arXiv:1805.08318, section 4; networks of SNGAN for 32x32, length ours",
+        about="networks of sngan for 32x32",
+        sources={"optim": "arXiv:1805.08318, section 4"},
     ),
     "tiny": tiny(SAGAN.Config(latent=8, width=8), Images(path="digits"), TWO),
 }

@@ -25,6 +25,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.resnet import Generator, Score, Trunk
 
 
@@ -98,7 +99,7 @@ class SNGAN(LatentGame):
         return {"adversarial": self.objective.generator(fake_logits, real_logits)}
 
 
-ADAM = Optim(lr=2e-4, betas=(0.0, 0.9))  # section 4, setting C with five critic steps
+ADAM = Optim(lr=2e-4, betas=(0.0, 0.9))  # section 4, the residual networks
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 # A minute holds a thousand steps: a discriminator whose slope is bounded may run ahead.
 QUICK = {
@@ -106,22 +107,15 @@ QUICK = {
     "generator": Optim(lr=Cosine(start=2e-3, end=2e-4), betas=(0.0, 0.9)),
 }
 
+PAPER = "arXiv:1802.05957, section 4 and appendix B"
+
 PRESETS = {
-    "digits": Recipe(
-        model=SNGAN.Config(latent=32, width=16, critic_width=32, critic_steps=1),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=85_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-            channels_last=True,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the paper's blocks for 8x8, one critic step, high learning rates",
+    "digits": on_digits(
+        SNGAN.Config(latent=32, width=16, critic_width=32, critic_steps=1),
+        QUICK,
+        examples=85_000,
+        channels_last=True,
+        about="the paper's blocks for 8x8, one critic step, high learning rates",
     ),
     "fashion": Recipe(
         model=SNGAN.Config(latent=64, width=16, critic_width=16, critic_steps=1),
@@ -133,16 +127,26 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=180_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        source="ours: the paper's blocks for 28x28, about ten minutes on one core",
+        about="the paper's blocks for 28x28; about ten minutes on one core",
     ),
     "cifar10": Recipe(
         model=SNGAN.Config(width=256, critic_width=128, growth=1, halvings=2, flat=2),
         data=Images(path="cifar10"),
         optim=BOTH,
         ema=Averaging(half_life=50_000),
-        train=Train(examples=6_400_000, batch=64, channels_last=True),
-        evaluate=Evaluate(every=640_000, samples=5_000),
-        source="arXiv:1802.05957, section 4 and appendix (ResNet, 32x32); averaging ours",
+        train=Train(examples=3_200_000, batch=64, channels_last=True),
+        evaluate=Evaluate(every=320_000, samples=5_000),
+        sources=dict.fromkeys(
+            (
+                "model.latent",
+                "model.width",
+                "model.critic_width",
+                "model.critic_steps",
+                "optim",
+                "train.batch",
+            ),
+            PAPER,
+        ),
     ),
     "tiny": tiny(
         SNGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),

@@ -30,6 +30,7 @@ from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 
 
 class Attention(nn.Module):
@@ -255,9 +256,11 @@ BOTH = {"critic": ADAM, "generator": ADAM}
 FAST = Optim(lr=1e-3, betas=(0.5, 0.99))
 QUICK = {"critic": FAST, "generator": FAST}
 
+PAPER = "arXiv:2102.07074, section 4"
+
 PRESETS = {
-    "digits": Recipe(
-        model=TransGAN.Config(
+    "digits": on_digits(
+        TransGAN.Config(
             latent=32,
             width=8,
             depth=1,
@@ -267,18 +270,9 @@ PRESETS = {
             critic_steps=1,
             penalty=1.0,
         ),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=40_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=20_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: small transformers for 8x8, a weaker penalty, faster learning rates",
+        QUICK,
+        examples=40_000,
+        about="small transformers for 8x8, a weaker penalty, faster learning rates",
     ),
     "cifar10": Recipe(
         model=TransGAN.Config(width=16, depth=3),
@@ -287,7 +281,7 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=20_000_000, batch=128),
         evaluate=Evaluate(every=2_000_000, samples=5_000),
-        source="arXiv:2102.07074 (loss, Adam, kind of networks); sizes and length ours",
+        sources={"model.critic_width": PAPER, "model.penalty": PAPER, "optim": PAPER},
     ),
     "tiny": tiny(
         TransGAN.Config(

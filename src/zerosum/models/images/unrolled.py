@@ -27,6 +27,7 @@ from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.unrolling import Rule, unrolled
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -98,19 +99,11 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
 PRESETS = {
-    "digits": Recipe(
-        model=UnrolledGAN.Config(latent=64, width=16),
-        data=Images(path="digits"),
-        optim={"discriminator": QUICK, "generator": QUICK},
-        train=Train(
-            examples=60_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: K = 5; about a minute on one core",
+    "digits": on_digits(
+        UnrolledGAN.Config(latent=64, width=16),
+        {"discriminator": QUICK, "generator": QUICK},
+        examples=60_000,
+        about="K = 5",
     ),
     "cifar10": Recipe(
         model=UnrolledGAN.Config(),
@@ -118,7 +111,8 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="ours: K = 5 on DCGAN's optimizer",
+        about="K = 5",
+        sources={"optim": "arXiv:1511.06434, section 4"},
     ),
     "tiny": tiny(UnrolledGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -26,6 +26,7 @@ from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.reconstruction import l2
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.joint import JointDiscriminator
 from zerosum.nets.plain import Generator, Trunk
 
@@ -110,19 +111,8 @@ QUICK = Optim(lr=5e-4, betas=(0.5, 0.999))
 ALL = {"discriminator": ADAM, "generator": ADAM, "reconstructor": ADAM}
 
 PRESETS = {
-    "digits": Recipe(
-        model=VEEGAN.Config(latent=10, spread=0.5),
-        data=Images(path="digits"),
-        optim=dict.fromkeys(ALL, QUICK),
-        train=Train(
-            examples=110_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: about a minute on one core",
+    "digits": on_digits(
+        VEEGAN.Config(latent=10, spread=0.5), dict.fromkeys(ALL, QUICK), examples=110_000
     ),
     "cifar10": Recipe(
         model=VEEGAN.Config(latent=100, width=64),
@@ -131,7 +121,6 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="ours: the data of the paper's section 4; networks and length ours",
     ),
     "tiny": tiny(VEEGAN.Config(latent=8, width=8, hidden=16), Images(path="digits"), ALL),
 }

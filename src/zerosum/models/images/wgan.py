@@ -24,6 +24,7 @@ from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.weights import clip_weights_
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
 
 
@@ -87,20 +88,15 @@ RMSPROP = Optim(kind="rmsprop", lr=5e-5)  # algorithm 1
 QUICK = Optim(kind="rmsprop", lr=2e-4)
 BOTH = {"critic": RMSPROP, "generator": RMSPROP}
 
+PAPER = "arXiv:1701.07875, algorithm 1"
+
 PRESETS = {
-    "digits": Recipe(
-        model=WGAN.Config(latent=64, width=32, limit=0.03),
-        data=Images(path="digits"),
-        optim={"critic": QUICK, "generator": Optim(kind="rmsprop", lr=1e-3)},
-        train=Train(
-            examples=70_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-        ),
-        evaluate=Evaluate(every=50_000, samples=1_500),
-        source="ours: algorithm 1 at rates and a limit for a minute on one core",
+    "digits": on_digits(
+        WGAN.Config(latent=64, width=32, limit=0.03),
+        {"critic": QUICK, "generator": Optim(kind="rmsprop", lr=1e-3)},
+        examples=70_000,
+        about="algorithm 1 at rates and a limit for a minute on one core",
+        sources={"model.critic_steps": PAPER},
     ),
     "cifar10": Recipe(
         model=WGAN.Config(),
@@ -108,7 +104,9 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        source="arXiv:1701.07875, algorithm 1; data and length ours",
+        sources=dict.fromkeys(
+            ("model.limit", "model.critic_steps", "optim", "train.batch"), PAPER
+        ),
     ),
     "tiny": tiny(WGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

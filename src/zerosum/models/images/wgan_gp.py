@@ -26,6 +26,7 @@ from zerosum.layers.norm import layer_norm
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.modalities.images.presets import on_digits
 from zerosum.nets import dcgan, resnet
 
 
@@ -110,22 +111,16 @@ QUICK = {
     "generator": Optim(lr=Cosine(start=2e-3, end=2e-4), betas=(0.0, 0.9)),
 }
 
+PAPER = "arXiv:1704.00028, algorithm 1"
+
 PRESETS = {
-    "digits": Recipe(
-        model=WGANGP.Config(latent=32, width=16, critic_steps=2),
-        data=Images(path="digits"),
-        optim=QUICK,
-        ema=Averaging(half_life=5_000),
-        train=Train(
-            examples=50_000,
-            batch=64,
-            checkpoint_every=100_000,
-            sheet_every=50_000,
-            log_every=4_000,
-            channels_last=True,
-        ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
-        source="ours: the residual pair for 8x8, two critic steps, faster learning rates",
+    "digits": on_digits(
+        WGANGP.Config(latent=32, width=16, critic_steps=2),
+        QUICK,
+        examples=50_000,
+        channels_last=True,
+        about="the residual pair for 8x8, two critic steps, faster learning rates",
+        sources={"model.penalty": PAPER},
     ),
     "fashion": Recipe(
         model=WGANGP.Config(backbone="dcgan", latent=64, width=24, critic_steps=3),
@@ -137,7 +132,8 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=220_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=110_000, samples=5_000),
-        source="ours: the pair of dcgan, narrow; about ten minutes on one core",
+        about="the pair of dcgan, narrow; about ten minutes on one core",
+        sources={"model.penalty": PAPER},
     ),
     "cifar10": Recipe(
         model=WGANGP.Config(width=128, growth=1, halvings=2, flat=2),
@@ -146,7 +142,14 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=12_800_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=1_280_000, samples=5_000),
-        source="arXiv:1704.00028, algorithm 1 and appendix (CIFAR-10 ResNet); averaging ours",
+        sources={
+            "model.critic_steps": PAPER,
+            "model.penalty": PAPER,
+            "optim": PAPER,
+            "train.batch": PAPER,
+            "model.width": "arXiv:1704.00028, appendix",
+            "model.latent": "arXiv:1704.00028, appendix",
+        },
     ),
     "tiny": tiny(WGANGP.Config(latent=8, width=8, critic_steps=2), Images(path="digits"), BOTH),
 }

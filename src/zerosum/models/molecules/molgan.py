@@ -307,7 +307,7 @@ def _one_hot(p: Tensor) -> Tensor:
     return hard + p - p.detach() if p.requires_grad else hard  # exact where nobody learns
 
 
-ADAM = Optim(lr=1e-3, betas=(0.5, 0.9))  # the rate of section 4; betas ours
+ADAM = Optim(lr=1e-3, betas=(0.5, 0.9))
 TRIO = {"critic": ADAM, "generator": ADAM, "reward": ADAM}
 
 # Networks of section 4: codes of 32; 128, 256, 512; convolutions of 64 and 32; graphs of 128.
@@ -323,9 +323,24 @@ GRAPHS = MolGAN.Config(
     critic_steps=2,
     penalty=10.0,
 )
+PAPER = "arXiv:1805.11973, section 4"
+SOURCES = dict.fromkeys(
+    (
+        "model.latent",
+        "model.hidden",
+        "model.convolutions",
+        "model.features",
+        "model.judge_hidden",
+        "optim.critic.lr",
+        "optim.generator.lr",
+        "optim.reward.lr",
+        "train.batch",
+    ),
+    PAPER,
+)
 LENGTH = Train(
-    examples=200_000,  # ours: about five minutes of one core, as all intervals
-    batch=32,  # section 4
+    examples=200_000,  # about five minutes of one core
+    batch=32,
     checkpoint_every=50_000,
     sheet_every=25_000,
     log_every=5_000,
@@ -346,7 +361,8 @@ PRESETS = {
         ema=Averaging(half_life=5_000),
         train=LENGTH,
         evaluate=Evaluate(every=100_000, samples=1_000),
-        source="arXiv:1805.11973, section 4, where the comments do not say ours",
+        about="the rewards of section 4.3: imitation first, then towards drug-likeness",
+        sources=SOURCES,
     ),
     "imitation": Recipe(
         model=GRAPHS,
@@ -355,7 +371,8 @@ PRESETS = {
         ema=Averaging(half_life=5_000),
         train=LENGTH,
         evaluate=Evaluate(every=100_000, samples=1_000),
-        source="arXiv:1805.11973, section 4 with lambda = 1, where the comments do not say ours",
+        about="lambda = 1: the game alone",
+        sources=SOURCES,
     ),
     "tiny": tiny(
         MolGAN.Config(

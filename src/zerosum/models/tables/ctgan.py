@@ -240,6 +240,8 @@ class CTGAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.9), weight_decay=1e-6)
 QUICK = Optim(lr=Cosine(start=5e-4, end=5e-5), betas=(0.5, 0.9), weight_decay=1e-6)
 
+NETWORKS = "arXiv:1907.00503, section 4.4"
+
 PRESETS = {
     "adult": Recipe(
         # A critic of single rows that drops nothing sees in 30 epochs which columns hang
@@ -256,8 +258,14 @@ PRESETS = {
             log_every=10_000,
         ),
         evaluate=Evaluate(samples=10_000, metrics=("quality",)),
-        source="ours: 30 epochs; networks, penalty and batch of the paper, single rows, no "
-        "dropout, a faster and falling learning rate, averaging",
+        about="30 epochs; single rows, no dropout, a falling learning rate, averaging",
+        sources={
+            "model.generator_width": NETWORKS,
+            "model.critic_width": NETWORKS,
+            "model.temperature": NETWORKS,
+            "model.penalty": NETWORKS,
+            "train.batch": "arXiv:1907.00503, section 5",
+        },
     ),
     "paper": Recipe(
         model=CTGAN.Config(),
@@ -273,7 +281,18 @@ PRESETS = {
             log_every=50_000,
         ),
         evaluate=Evaluate(samples=10_000, metrics=("quality",)),
-        source="arXiv:1907.00503, section 4",
+        about="300 epochs as published",
+        sources={
+            "model.generator_width": NETWORKS,
+            "model.critic_width": NETWORKS,
+            "model.temperature": NETWORKS,
+            "model.pack": NETWORKS,
+            "model.penalty": NETWORKS,
+            "optim.critic.lr": NETWORKS,
+            "optim.generator.lr": NETWORKS,
+            "train.batch": "arXiv:1907.00503, section 5",
+            "train.examples": "arXiv:1907.00503, section 5",
+        },
     ),
     "tiny": Recipe(
         model=CTGAN.Config(latent=16, generator_width=(32,), critic_width=(32,), pack=4),
@@ -281,6 +300,6 @@ PRESETS = {
         optim={"critic": ADAM, "generator": ADAM},
         train=Train(examples=1_600, batch=40),
         evaluate=Evaluate(samples=64, metrics=("quality",)),
-        source="ours: seconds on a CPU, for tests",
+        about="seconds on a CPU, for tests",
     ),
 }

@@ -113,7 +113,6 @@ def _preset(
             log_every=10_000,
         ),
         evaluate=Evaluate(every=250_000, samples=2_000),
-        source="ours",
     )
 
 

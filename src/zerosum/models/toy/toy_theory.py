@@ -149,7 +149,6 @@ def _preset(law: Toy, **model: float | bool) -> Recipe:
             log_every=5_000,
         ),
         evaluate=Evaluate(samples=2_000),
-        source="ours",
     )
 
 

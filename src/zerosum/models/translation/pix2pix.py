@@ -192,6 +192,9 @@ FEW = Train(examples=24_000, batch=16, checkpoint_every=8_000, sheet_every=4_000
 # Few steps leave the weights restless: their average answers better.
 CALM = Averaging(half_life=2_000)
 
+RATES = "arXiv:1611.07004, section 3.3"
+JITTER = "arXiv:1611.07004, section 6.2"
+
 PRESETS = {
     "facades": Recipe(
         model=SMALL,
@@ -200,7 +203,13 @@ PRESETS = {
         ema=CALM,
         train=QUICK,
         evaluate=Evaluate(every=8_000, samples=106),
-        source="sections 3.3 and 6.2: losses, rates, jitter; size, length and average: ours",
+        about="an eighth of the paper's scale, averaged",
+        sources={
+            "model.distance": JITTER,
+            "optim": RATES,
+            "data.flip": JITTER,
+            "data.crop": JITTER,
+        },
     ),
     "facades-l1": Recipe(
         model=SMALL.model_copy(update={"adversarial": 0.0}),
@@ -209,7 +218,13 @@ PRESETS = {
         ema=CALM,
         train=QUICK,
         evaluate=Evaluate(every=8_000, samples=106),
-        source="facades without the game, as in the paper's section 4.2",
+        about="facades without the game",
+        sources={
+            "model.adversarial": "arXiv:1611.07004, section 4.2",
+            "optim": RATES,
+            "data.flip": JITTER,
+            "data.crop": JITTER,
+        },
     ),
     "facades-256": Recipe(
         model=Pix2Pix.Config(),
@@ -218,7 +233,18 @@ PRESETS = {
         ema=Averaging(half_life=0),
         train=Train(examples=80_000, batch=1, sheet_every=8_000, checkpoint_every=20_000),
         evaluate=Evaluate(every=20_000, samples=106),
-        source="arXiv:1611.07004, sections 3.3, 6.1 and 6.2: 200 epochs of 400 pairs at batch 1",
+        about="200 epochs of 400 pairs",
+        sources={
+            "model.width": "arXiv:1611.07004, section 6.1",
+            "model.critic_width": "arXiv:1611.07004, section 6.1",
+            "model.distance": JITTER,
+            "optim": RATES,
+            "data.size": JITTER,
+            "data.flip": JITTER,
+            "data.crop": JITTER,
+            "train.batch": JITTER,
+            "train.examples": JITTER,
+        },
     ),
     "icons": Recipe(
         model=STROKES,
@@ -227,7 +253,7 @@ PRESETS = {
         ema=CALM,
         train=FEW,
         evaluate=Evaluate(every=8_000, samples=153),
-        source="sections 3.3 and 6.2: losses and rates; sizes, length and average: ours",
+        sources={"model.distance": JITTER, "optim": RATES},
     ),
     "icons-l1": Recipe(
         model=STROKES.model_copy(update={"adversarial": 0.0}),
@@ -236,7 +262,8 @@ PRESETS = {
         ema=CALM,
         train=FEW,
         evaluate=Evaluate(every=8_000, samples=153),
-        source="icons without the game",
+        about="icons without the game",
+        sources={"optim": RATES},
     ),
     "tiny": tiny(
         Pix2Pix.Config(width=8, critic_width=8),

@@ -98,6 +98,6 @@ PRESETS = {
         ema=Averaging(half_life=0),
         train=Train(examples=512_000, batch=128),
         evaluate=Evaluate(samples=2_000),
-        source="arXiv:1801.04406, section 2; step size and width ours",
+        about="the example of arXiv:1801.04406, section 2",
     ),
 }
