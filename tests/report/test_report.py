@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -16,6 +17,8 @@ import zerosum
 from zerosum.errors import UserError
 from zerosum.pipelines.report import report
 from zerosum.pipelines.report.facts import read
+from zerosum.pipelines.report.scores import Scores, scores, verdict
+from zerosum.records import read_lines
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 
@@ -103,7 +106,55 @@ def test_the_command_writes_both(run):
 
     ended = CliRunner().invoke(app, ["report", str(run), "--samples", "0", "--quiet"])
     assert ended.exit_code == 0 and "report.html" in ended.stdout
-    assert "Not scored in this report" in (run / "report.html").read_text()
+
+
+def test_without_new_scores_it_shows_the_last_of_the_training_with_their_ceiling(run):
+    text = report(run, samples=0, device="cpu")[0].read_text()
+    last = read_lines(run / "scores.jsonl")[-1]
+    for name, value in last["scores"].items():
+        shown = re.escape(name), f"{value:.3g}", "[^<]*", f"{last['reference'][name]:.3g}"
+        assert re.search(
+            '<td>%s</td><td class="n">%s</td><td.*?>%s</td><td.*?>%s</td>' % shown, text
+        )
+    assert "Taken while training, at 640 images: 64 samples (seed 0) against 64 of the" in text
+    assert "two halves of the real, 32 each, score." in text
+
+
+def test_data_that_are_gone_leave_the_scores_of_the_training(run, tmp_path):
+    copy = tmp_path / "moved"
+    shutil.copytree(run, copy)
+    tree = json.loads((copy / "recipe.json").read_text())
+    tree["data"]["path"] = str(tmp_path / "gone")
+    (copy / "recipe.json").write_text(json.dumps(tree))
+    text = report(copy, samples=60, device="cpu")[0].read_text()
+    assert "Taken while training" in text and "not scored anew: " in text and "gone" in text
+
+
+def test_a_report_begins_with_a_verdict_in_two_lines(run, tmp_path):
+    facts = read(run)
+    last = facts.scores[-1]
+    name = next(iter(last["scores"]))
+    doctor, standing = verdict(facts, scores(facts, run, None, None))
+    assert doctor.startswith("The doctor saw mode collapse (from 320 images) in ")
+    assert doctor.endswith("; the last shows none.")
+    ends = f"{name} {last['scores'][name]:.3g} (real: {last['reference'][name]:.3g})"
+    assert standing.startswith(f"Beside two halves of the real samples: {ends}, precision")
+    text = report(run, samples=0, device="cpu")[0].read_text()
+    assert text.index(doctor) < text.index(standing) < text.index("<h2>Run</h2>")
+
+    healthy = replace(facts, events=[])
+    assert verdict(healthy, Scores())[0].startswith("The doctor saw no failure in ")
+    assert verdict(healthy, Scores())[1] == "Not scored."
+    off = facts.recipe.override({"doctor.policy": "off"})
+    assert "off" in verdict(replace(facts, recipe=off), Scores())[0]
+
+
+def test_the_recipe_says_where_each_number_comes_from(run):
+    settings = {path: (value, source) for path, value, source in read(run).settings}
+    assert settings["train.batch"] == ("16", "ours")
+    paper = replace(read(run), recipe=zerosum.recipe("wgan/cifar10"))
+    settings = {path: (value, source) for path, value, source in paper.settings}
+    assert settings["model.limit"] == ("0.01", "arXiv:1701.07875, algorithm 1")
 
 
 def test_points_have_a_report_too(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from zerosum.core.recipe import Recipe, flat
 from zerosum.modalities.modality import of
 from zerosum.progress import duration
-from zerosum.records import read_lines
+from zerosum.records import CHECKUP_ROW, EVENT_ROW, LOG_ROW, SCORE_ROW, read_lines
 from zerosum.training.prepare import parameter_counts
 from zerosum.training.run import RunFolder, read_run
 
@@ -89,10 +88,12 @@ class Facts:
         return rows
 
     @property
-    def settings(self) -> dict[str, str]:
-        """Every number of the recipe by its dotted path."""
-        tree = self.recipe.model_dump(mode="json", exclude={"facts", "data"})
-        return {path: str(value) for path, value in flat(tree).items()}
+    def settings(self) -> list[tuple[str, str, str]]:
+        """Every setting of the recipe: its dotted path, its value, and where that comes from."""
+        left_out = {"facts", "data", "about", "sources"}
+        tree = self.recipe.model_dump(mode="json", exclude=left_out)
+        source = self.recipe.source_of
+        return [(path, str(value), source(path)) for path, value in flat(tree).items()]
 
 
 def read(path: Path, module: str | None = None) -> Facts:
@@ -107,13 +108,11 @@ def read(path: Path, module: str | None = None) -> Facts:
         name=path.resolve().relative_to(folder.path.resolve().parent).as_posix(),
         recipe=saved.recipe,
         state=saved.snapshot.state,
-        log=read_lines(folder.log),
-        scores=read_lines(folder.scores),
-        events=read_lines(folder.events),
-        checkups=read_lines(folder.checkups),
-        machine=json.loads(folder.machine.read_text(encoding="utf-8"))
-        if folder.machine.is_file()
-        else {},
+        log=read_lines(folder.log, LOG_ROW),
+        scores=read_lines(folder.scores, SCORE_ROW),
+        events=read_lines(folder.events, EVENT_ROW),
+        checkups=read_lines(folder.checkups, CHECKUP_ROW),
+        machine=folder.read_machine(),
         sheets=sorted(folder.sheets.glob("seen_*.png")),
         players=parameter_counts(saved.game),
     )

@@ -10,13 +10,13 @@ from zerosum.core.draw import given_inputs
 from zerosum.data.source import Source
 from zerosum.errors import UserError
 from zerosum.files import write_text
-from zerosum.metrics.record import ScoreRecord
 from zerosum.modalities.modality import Panel
-from zerosum.pipelines.evaluate import Evaluation, Evaluator
+from zerosum.pipelines.evaluate import Evaluator
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.page import template
 from zerosum.pipelines.report import figures
 from zerosum.pipelines.report.facts import Facts, read
+from zerosum.pipelines.report.scores import scores, verdict
 
 Doing = Callable[[str, int, int], None]
 COMPARED = 1_000
@@ -59,7 +59,7 @@ def report(
         if samples
         else None
     )
-    scored = _scores(evaluator, path, module) if evaluator else None
+    found = scores(facts, path, evaluator, module)
     extra, twins = _looks(Generator.load(path, device=device, module=module), facts, seed)
     text = template("zerosum.pipelines.report").render(
         facts=facts,
@@ -68,50 +68,13 @@ def report(
         curves=[figures.drawn(panel, title) for title, panel in figures.panels(facts).items()],
         looks=[figures.drawn(panel, title) for title, panel in extra.items()],
         twins=twins,
-        scores=_rows(scored) if scored else [],
-        protocol=_protocol(scored) if scored else "",
+        scores=found,
+        verdict=verdict(facts, found),
     )
     page, picture = path / "report.html", path / "report.png"
     write_text(page, text)
     figures.summary(picture, facts, extra)
     return page, picture
-
-
-def _scores(evaluator: Evaluator, path: Path, module: str | None) -> Evaluation | None:
-    """Scores with intervals and ceilings; None where the data cannot be scored."""
-    try:
-        return evaluator.run(path, module)
-    except UserError:  # data that are no longer there, or cannot be scored
-        return None
-
-
-def _rows(scored: Evaluation) -> list[dict[str, str]]:
-    return [
-        {
-            "name": record.metric,
-            "value": f"{record.value:.3g}",
-            "interval": _interval(record),
-            "ceiling": f"{ceiling.value:.3g}" if ceiling else "",
-        }
-        for record in scored.scores
-        for ceiling in [scored.ceilings.get(record.metric)]
-    ]
-
-
-def _interval(record: ScoreRecord) -> str:
-    found = record.interval
-    return "" if found is None else f"{found[0]:.3g} to {found[1]:.3g}"
-
-
-def _protocol(scored: Evaluation) -> str:
-    first = scored.scores[0]
-    weights = {True: "averaged weights", False: "last weights", None: "weights as exported"}
-    text = (
-        f"{first.n_fake:,} samples (seed {first.seed}, {weights[first.averaged]}) against "
-        f"{first.n_real:,} real ones of {first.data} ({first.split}); 95 % intervals; the ceiling "
-        f"is what held-out real samples score ({scored.held_out_note})"
-    )
-    return "; ".join([text, *scored.notes]) + "."
 
 
 def _looks(generator: Generator, facts: Facts, seed: int) -> tuple[dict[str, Panel], str]:
@@ -130,4 +93,5 @@ def _looks(generator: Generator, facts: Facts, seed: int) -> tuple[dict[str, Pan
     few = {name: value[:LOOKED_AT] for name, value in fake.items()}
     twins = kind.twins(few, wide, split.codec)
     shown = "" if twins is None else figures.picture(twins, 900)
-    return kind.panels(real, fake, split.codec), shown
+    enough = len(split.train) > 1  # panels show spreads, and one example has none
+    return kind.panels(real, fake, split.codec) if enough else {}, shown
