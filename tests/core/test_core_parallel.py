@@ -9,11 +9,13 @@ import subprocess
 import sys
 
 import core_parallel
+import core_tenants
 import pytest
 import torch
 from core_compare import assert_same_end
 
 from zerosum.core.registry import recipe
+from zerosum.core.runtime import Runtime
 from zerosum.training import checkpoint
 from zerosum.training.run import read_run
 
@@ -126,6 +128,24 @@ def test_torchrun_trains_and_the_same_command_goes_on(tmp_path):
     game, snapshot = saved.game, saved.snapshot
     assert game.progress.seen == 320
     assert len(snapshot.training["random"]) == 2  # the random state of each rank
+
+
+@pytest.fixture(scope="module")
+def tenants(tmp_path_factory):
+    """What each of two ranks made of each kind of data."""
+    folder = tmp_path_factory.mktemp("tenants")
+    torchrun(core_tenants.__file__, folder / "found.pt", folder=folder)
+    return torch.load(folder / "found.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("system", core_tenants.CASES)
+def test_two_processes_equal_one_on_tables_pairs_and_molecules(system, tenants):
+    runtime = Runtime(torch.device("cpu"))
+    expected, start = core_tenants.play(system, runtime), core_tenants.play(system, runtime, 0)
+    assert max((expected[name] - start[name]).abs().max() for name in start) > 1e-3
+    for rank in tenants:
+        for name, value in rank[system].items():
+            torch.testing.assert_close(value, expected[name], rtol=0, atol=2e-6, msg=name)
 
 
 @pytest.mark.slow

@@ -1,0 +1,98 @@
+"""Systems of three kinds of data for two processes: imported by the test, run by torchrun.
+
+As a script it trains each system on this rank's share of the batches, and writes the weights to
+the file named on the command line.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from unittest import mock
+
+import torch
+from torch import nn
+
+from zerosum.core.engine import play_step
+from zerosum.core.game import Progress
+from zerosum.core.registry import recipe, system
+from zerosum.core.runtime import Runtime
+from zerosum.training.prepare import prepare
+from zerosum.training.state import seed_everything
+
+STEPS = 3
+CASES = {
+    "ctgan": {"model.dropout": 0.0},  # whose masks are drawn inside torch
+    "pix2pix": {},
+    "molgan": {
+        "model.imitation": 1.0
+    },  # below 1, a ratio of means over the batch weighs the reward
+}
+
+
+@contextmanager
+def drawn_together(runtime: Runtime, batch: int) -> Iterator[None]:
+    """Within it, each rank's random numbers are its rows of those that one process would draw."""
+    rng = torch.Generator().manual_seed(11)
+    share = batch // runtime.world
+
+    def together(draw):
+        def drawn(*shape, generator=None, device=None, **_):
+            sides = (
+                list(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else [*shape]
+            )
+            # Rows are samples, or packs of them: the first side that divides the share.
+            axis = next(i for i, side in enumerate(sides) if side > 2 and share % side == 0)
+            rows = sides[axis]
+            sides[axis] = rows * runtime.world
+            return draw(*sides, generator=rng).narrow(axis, runtime.rank * rows, rows)
+
+        return drawn
+
+    with (
+        mock.patch("torch.rand", together(torch.rand)),
+        mock.patch("torch.randn", together(torch.randn)),
+    ):
+        yield
+
+
+def play(name: str, runtime: Runtime, steps: int = STEPS) -> dict[str, torch.Tensor]:
+    """Weights of a tiny preset after some steps of gradient descent on this rank's share."""
+    chosen = recipe(f"{name}/tiny").override(CASES[name])
+    split, chosen = prepare(chosen, Runtime(torch.device("cpu")))
+    seed_everything(0)
+    game = system(name).game(chosen.model)
+    for module in game.modules():  # batch norm sees its rank's rows alone, here as everywhere
+        for child, layer in module.named_children():
+            if isinstance(layer, nn.BatchNorm1d):
+                setattr(module, child, nn.Identity())
+    players = game.players()
+    rules = {
+        player: torch.optim.SGD((p for m in modules for p in m.parameters()), lr=0.02)
+        for player, modules in players.items()
+    }
+    batch = chosen.train.batch
+    share = batch // runtime.world
+    here = range(runtime.rank * share, (runtime.rank + 1) * share)
+    rows = ([(k * batch + i) % len(split.train) for i in here] for k in count())
+    feed = (split.train.finished(some) for some in rows)
+    with drawn_together(runtime, batch):
+        for step in range(steps):
+            game.progress = Progress(step, step * batch, STEPS * batch)
+            play_step(game, feed, rules, runtime)
+    return {name: p.detach() for name, p in game.named_parameters()}
+
+
+def main(out: str) -> None:
+    torch.set_num_threads(1)
+    runtime = Runtime.start("cpu")
+    everyone = runtime.gather({name: play(name, runtime) for name in CASES})
+    if runtime.first:
+        torch.save(everyone, out)
+    runtime.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
