@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zerosum.bench.modes.lookahead import Memory
 from zerosum.bench.modes.methods import METHODS, packed
 from zerosum.bench.modes.networks import (
     dcgan_discriminator,
@@ -19,7 +18,7 @@ from zerosum.bench.modes.settings import NETWORKS, SETTINGS
 from zerosum.bench.modes.stack import Stack, Streams
 from zerosum.bench.modes.suites import Points, Suite
 from zerosum.bench.modes.train import Trial
-from zerosum.losses import OBJECTIVES, r1, r2
+from zerosum.losses import OBJECTIVES, Adam, r1, r2
 
 CPU = torch.device("cpu")
 SMOKE = replace(SETTINGS["ring", "smoke"], batch=16, updates=12, half_life=3)
@@ -150,7 +149,7 @@ def test_looking_ahead_is_adam_and_can_be_differentiated():
     for _ in range(2):
         live.grad = live.detach() ** 3
         adam.step()
-    memory, ahead = Memory.of(adam, {"w": live}), {"w": live.detach().clone()}
+    memory, ahead = Adam.of(adam, {"w": live}), {"w": live.detach().clone()}
     for _ in range(3):
         live.grad = live.detach() ** 3
         adam.step()
@@ -158,7 +157,7 @@ def test_looking_ahead_is_adam_and_can_be_differentiated():
     torch.testing.assert_close(ahead["w"], live.detach(), rtol=1e-5, atol=0)
 
     def after(scale):
-        one, memory = {"w": start.detach()}, Memory.of(torch.optim.Adam([start]), {"w": start})
+        one, memory = {"w": start.detach()}, Adam.of(torch.optim.Adam([start]), {"w": start})
         for _ in range(2):
             one, memory = memory.moved(one, {"w": one["w"] ** 3 + scale})
         return one["w"]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from zerosum.errors import UserError
-from zerosum.losses import OBJECTIVES, ReplayPool, packed, unrolled
+from zerosum.losses import OBJECTIVES, Adam, Descent, ReplayPool, packed, unrolled
 
 
 def test_a_pack_holds_consecutive_samples_in_its_channels():
@@ -100,31 +100,85 @@ def case():
     return Critic(), torch.randn(6, 2).double() + 1, torch.randn(6, 2).double()
 
 
-@pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_the_unrolled_critic_is_the_trained_one(case, rule):
-    critic, real, fake = case
-    found = ahead(critic, real, fake, steps=3, lr=0.05, rule=rule)(fake)
-    kind = torch.optim.SGD(critic.parameters(), lr=0.05)
-    if rule == "adam":
-        kind = torch.optim.Adam(critic.parameters(), lr=0.05, betas=(0.5, 0.999))
-    for _ in range(3):
-        kind.zero_grad()
+def adam(critic, real, fake, moves):
+    """The critic's optimizer after some moves of it."""
+    optimizer = torch.optim.Adam(critic.parameters(), lr=0.05, betas=(0.5, 0.999))
+    for _ in range(moves):
+        optimizer.zero_grad()
         OBJECTIVES["nonsaturating"].critic(critic(real), critic(fake)).backward()
-        kind.step()
+        optimizer.step()
+    return optimizer
+
+
+def standing(critic, optimizer):
+    return Adam.of(optimizer, dict(critic.named_parameters()))
+
+
+@pytest.mark.parametrize("before", [0, 7])
+def test_the_critic_unrolled_by_adam_is_the_trained_one(case, before):
+    critic, real, fake = case
+    rule = standing(critic, adam(critic, real, fake, before))
+    found = ahead(critic, real, fake, steps=3, rule=rule)(fake)
+    torch.manual_seed(0)
+    again = Critic()
+    adam(again, real, fake, before + 3)
+    assert torch.allclose(found, again(fake), atol=1e-6)
+
+
+def test_the_critic_unrolled_by_descent_is_the_trained_one(case):
+    critic, real, fake = case
+    found = ahead(critic, real, fake, steps=3, rule=Descent(0.05))(fake)
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.05)
+    for _ in range(3):
+        optimizer.zero_grad()
+        OBJECTIVES["nonsaturating"].critic(critic(real), critic(fake)).backward()
+        optimizer.step()
     assert torch.allclose(found, critic(fake), atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_the_generators_gradient_runs_through_the_steps(case, rule):
+@pytest.mark.parametrize("kind", ["descent", "adam"])
+def test_the_generators_gradient_runs_through_the_steps(case, kind):
+    """Finite differences, for Adam from live moments: from zero ones its first step is a sign."""
     critic, real, fake = case
+    rule = Descent(0.3)
+    if kind == "adam":
+        other = torch.randn(6, 2).double()
+        rule = standing(critic, adam(critic, real, other, 10))
 
     def loss(samples):
-        # A large eps: where Adam's step is a sign it has no derivative to compare with.
-        later = ahead(critic, real, samples, steps=3, lr=0.3, rule=rule, eps=0.1)
+        later = ahead(critic, real, samples, steps=3, rule=rule)
         return OBJECTIVES["nonsaturating"].generator(later(samples))
 
     fake.requires_grad_()
     assert torch.autograd.gradcheck(loss, (fake,))
+
+
+def test_adam_from_zero_moments_hardly_looks_ahead_and_from_live_ones_does(case):
+    critic, real, fake = case
+
+    def share(rule):
+        """Size of the gradient through the steps over that of the gradient without them."""
+        samples = fake.clone().requires_grad_()
+        through, merely = (
+            torch.autograd.grad(
+                OBJECTIVES["nonsaturating"].generator(
+                    ahead(critic, real, samples, steps=1, rule=rule, differentiable=d)(samples)
+                ),
+                samples,
+            )[0]
+            for d in (True, False)
+        )
+        return ((through - merely).norm() / merely.norm()).item()
+
+    other = torch.randn(6, 2).double()
+    assert share(standing(critic, torch.optim.Adam(critic.parameters(), lr=0.05))) < 1e-6
+    assert share(standing(critic, adam(critic, real, other, 10))) > 1e-2
+
+
+def test_looking_ahead_by_adam_needs_adam(case):
+    critic, _, _ = case
+    with pytest.raises(UserError, match="must move by it, not by RMSprop"):
+        standing(critic, torch.optim.RMSprop(critic.parameters()))
 
 
 def test_without_differentiable_steps_the_gradient_is_another(case):
@@ -132,7 +186,8 @@ def test_without_differentiable_steps_the_gradient_is_another(case):
     fake.requires_grad_()
     through, merely = (
         torch.autograd.grad(
-            ahead(critic, real, fake, steps=2, lr=0.5, differentiable=d)(fake).sum(), fake
+            ahead(critic, real, fake, steps=2, rule=Descent(0.5), differentiable=d)(fake).sum(),
+            fake,
         )[0]
         for d in (True, False)
     )
@@ -141,7 +196,7 @@ def test_without_differentiable_steps_the_gradient_is_another(case):
 
 def test_zero_steps_give_the_critic_itself(case):
     critic, real, fake = case
-    assert torch.equal(ahead(critic, real, fake, steps=0, lr=1.0)(real), critic(real))
+    assert torch.equal(ahead(critic, real, fake, steps=0, rule=Descent(1.0))(real), critic(real))
 
 
 def test_the_real_critic_rests_even_with_batch_norm_and_frozen():
@@ -149,7 +204,7 @@ def test_the_real_critic_rests_even_with_batch_norm_and_frozen():
     critic.requires_grad_(False)
     before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
     fake = torch.randn(8, 2, requires_grad=True)
-    later = ahead(critic, torch.randn(8, 2), fake, steps=2, lr=0.1)
+    later = ahead(critic, torch.randn(8, 2), fake, steps=2, rule=Descent(0.1))
     (gradient,) = torch.autograd.grad(later(fake).sum(), fake)
     assert gradient.abs().sum() > 0
     assert all(torch.equal(before[name], tensor) for name, tensor in critic.state_dict().items())
@@ -159,6 +214,6 @@ def test_the_real_critic_rests_even_with_batch_norm_and_frozen():
 def test_unrolling_needs_gradients_and_sensible_numbers(case):
     critic, real, fake = case
     with pytest.raises(UserError, match="at least 0"):
-        ahead(critic, real, fake, steps=-1, lr=0.1)
+        ahead(critic, real, fake, steps=-1, rule=Descent(0.1))
     with torch.no_grad(), pytest.raises(UserError, match="no_grad"):
-        ahead(critic, real, fake, steps=1, lr=0.1)
+        ahead(critic, real, fake, steps=1, rule=Descent(0.1))

@@ -13,6 +13,7 @@ from zerosum.layers.norm import layer_norm
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses import (
     OBJECTIVES,
+    Descent,
     LeCamAnchors,
     ReplayPool,
     bcr,
@@ -138,7 +139,7 @@ def test_unrolling_a_spectrally_normalised_critic():
     def loss(critic):
         return rule.critic(critic(pair.real), critic(pair.fake()))
 
-    ahead = unrolled(pair.critic, loss, steps=2, lr=0.1)
+    ahead = unrolled(pair.critic, loss, steps=2, rule=Descent(0.1))
     pair.learns(rule.generator(ahead(pair.fake())), pair.generator)
     assert all(torch.equal(a, b) for a, b in zip(before, pair.critic.parameters()))
 

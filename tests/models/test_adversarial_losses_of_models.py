@@ -14,7 +14,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.game import Game, Turn
 from zerosum.core.runtime import Runtime
 from zerosum.errors import UserError
-from zerosum.losses import OBJECTIVES
+from zerosum.losses import OBJECTIVES, Adam
 
 
 def build(name, **options) -> Game:
@@ -146,6 +146,30 @@ def test_a_discriminator_that_is_ahead_is_harder_to_please():
         batch = {"image": torch.ones(16, 1, 8, 8)}
         values.append(game.generator_loss(batch)["adversarial"].item())
     assert values[1] > values[0] + 0.01
+
+
+def test_unrolling_by_adam_begins_where_the_discriminators_adam_stands(monkeypatch):
+    game = build("unrolled", steps=2, rule="adam")
+    seen = []
+    of = Adam.of
+
+    def noted(optimizer, weights):
+        seen.append(of(optimizer, weights))
+        return seen[-1]
+
+    monkeypatch.setattr(Adam, "of", noted)
+    optimizers = {
+        name: torch.optim.Adam([p for m in modules for p in m.parameters()], lr=0.01)
+        for name, modules in game.players().items()
+    }
+    images = {"image": torch.rand(16, 1, 8, 8) * 2 - 1}
+    for _ in range(3):
+        play_step(game, repeat(images), optimizers, Runtime(torch.device("cpu")))
+    assert [rule.step for rule in seen] == [1, 2, 3]
+    names = [name for name, _ in game.discriminator.named_parameters()]
+    assert list(seen[-1].first) == names
+    assert all(value.abs().sum() > 0 for value in seen[-1].second.values())
+    assert game.optimizers == {}
 
 
 def test_the_generator_learns_while_the_discriminator_is_frozen():

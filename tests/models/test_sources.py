@@ -9,8 +9,8 @@ from zerosum.core.registry import list_models, recipe, system
 
 BUILT_IN = ("kind", "eps", "momentum", "weight_decay", "clip")
 """Defaults of optimizers, which come with a group that is named as a whole."""
-GAN_2015 = {"lr": 2e-4, "betas": [0.5, 0.999]}
-SPECTRAL = {
+GAN_2015: dict[str, object] = {"lr": 2e-4, "betas": [0.5, 0.999]}
+SPECTRAL: dict[str, object] = {
     "lr": 2e-4,
     "betas": [0.0, 0.9],
     "model.latent": 128,

@@ -57,6 +57,19 @@ def play_step(
         UserError: A repeated turn in an order that takes all gradients at one point.
     """
     table = _Table(game, batches, optimizers, runtime, clip or {}, tuple(more))
+    game.optimizers = optimizers
+    try:
+        log = _play(table, order)
+    finally:
+        game.optimizers = {}
+    with torch.no_grad():
+        game.after_step(game.progress)
+    runtime.synchronise_buffers(game)
+    return log
+
+
+def _play(table: _Table, order: Order) -> dict[str, Tensor]:
+    """The turns of one step in an order; what there is to log."""
     log: dict[str, Tensor] = {}
     if order == "alternating":
         for move in table.moves(log):
@@ -76,9 +89,6 @@ def play_step(
             table.make(move)
     for parameter in table.parameters():
         parameter.requires_grad_(True)
-    with torch.no_grad():
-        game.after_step(game.progress)
-    runtime.synchronise_buffers(game)
     return log
 
 

@@ -89,6 +89,7 @@ class Game(nn.Module, ABC):
         progress: The clock, set by whoever runs the game; losses and turns may read it.
         options: Settings of sampling; `zerosum.core.draw` sets them for a while.
         signals: The last tensors given to `report`.
+        optimizers: What moves the players, by name, while a step is played; else empty.
     """
 
     Config: ClassVar[type[GameConfig]] = GameConfig
@@ -100,6 +101,7 @@ class Game(nn.Module, ABC):
         self.progress = Progress()
         self.options: SampleOptions = self.Options()
         self.signals: dict[str, Tensor] = {}
+        self.optimizers: Mapping[str, torch.optim.Optimizer] = {}
 
     @abstractmethod
     def players(self) -> dict[str, list[nn.Module]]:

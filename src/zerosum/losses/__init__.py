@@ -13,6 +13,7 @@ from zerosum.losses.energy import (
 from zerosum.losses.fgan import DIVERGENCES, Divergence
 from zerosum.losses.information import categorical_information, gaussian_information
 from zerosum.losses.labels import flipped, label_smoothed
+from zerosum.losses.lookahead import Adam, Descent
 from zerosum.losses.matching import feature_matching, mean_matching
 from zerosum.losses.objectives import (
     OBJECTIVES,
@@ -47,7 +48,9 @@ from zerosum.losses.weights import (
 __all__ = [
     "DIVERGENCES",
     "OBJECTIVES",
+    "Adam",
     "Critic",
+    "Descent",
     "Divergence",
     "HistoricalAverage",
     "LeCamAnchors",

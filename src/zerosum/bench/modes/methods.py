@@ -13,10 +13,9 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from zerosum.bench.modes.lookahead import Memory
 from zerosum.bench.modes.stack import Parameters, Stack, Streams
 from zerosum.errors import UserError, nearest
-from zerosum.losses import OBJECTIVES, ObjectiveName, dragan, gradient_penalty, r1
+from zerosum.losses import OBJECTIVES, Adam, ObjectiveName, dragan, gradient_penalty, r1
 
 
 @dataclass
@@ -147,12 +146,12 @@ class Unrolled(Method):
 
     def generator(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
         judge = table.discriminator
-        memory = Memory.of(table.adam, judge.parameters)
+        rule = Adam.of(table.adam, judge.parameters)
         ahead = dict(judge.parameters)
         for _ in range(self.STEPS):
             loss = judge.count * self._loss(judge, real, fake, ahead)
             slopes = torch.autograd.grad(loss, list(ahead.values()), create_graph=True)
-            ahead, memory = memory.moved(ahead, dict(zip(ahead, slopes)))
+            ahead, rule = rule.moved(ahead, dict(zip(ahead, slopes)))
         return OBJECTIVES["nonsaturating"].generator(judge(fake, parameters=ahead))
 
     @staticmethod

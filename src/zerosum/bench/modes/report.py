@@ -44,7 +44,7 @@ class Result:
     def read(cls, path: Path) -> Result | None:
         """A stored result; None when there is none, or it is not whole."""
         try:
-            return cls.from_dict(json.loads(path.read_text()))
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
 

@@ -6,26 +6,28 @@ more steps on the same batch, and the gradient runs back through these steps (eq
 move that the discriminator would answer at once brings nothing. The discriminator itself makes
 one step, as ever.
 
-Deviations: the steps ahead are plain gradient descent, or Adam from moments of zero, where the
-discriminator itself uses Adam with its own moments; the losses are the non-saturating ones;
-strided convolutions of our own, with batch normalisation in the generator alone.
+Deviations: the steps ahead are plain gradient descent unless `rule=adam` takes the
+discriminator's own Adam from where it stands, as the paper does; the losses are the
+non-saturating ones; strided convolutions of our own, with batch normalisation in the generator
+alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.config import Count, Whole
+from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.losses.lookahead import Adam, Descent, Rule
 from zerosum.losses.objectives import OBJECTIVES
-from zerosum.losses.unrolling import Rule, unrolled
+from zerosum.losses.unrolling import unrolled
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Discriminator, Generator
@@ -39,17 +41,18 @@ class UnrolledGAN(LatentGame):
         """Feature maps after the first halving; doubled at each level below."""
         steps: Whole = 5
         """Steps to look ahead: K. 0 is the plain game."""
-        rule: Rule = "sgd"
-        """How the steps ahead are made: gradient descent, or Adam from moments of zero."""
-        rate: float = Field(default=0.005, ge=0)
-        """Learning rate of the steps ahead. Where they overshoot, the generator's gradient
+        rule: Literal["sgd", "adam"] = "sgd"
+        """How the steps ahead are made: gradient descent, or the discriminator's own Adam from
+        where it stands."""
+        rate: Weight = 0.005
+        """Learning rate of gradient descent. Where it overshoots, the generator's gradient
         explodes: keep it well below what the discriminator would stand alone."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size = config.latent
         self.steps, self.rate = config.steps, config.rate
-        self.rule: Rule = config.rule
+        self.rule = config.rule
         self.objective = OBJECTIVES["nonsaturating"]
         shape = (config.width, config.channels, config.size)
         self.generator = Generator(config.latent, *shape, norm=nn.BatchNorm2d)
@@ -88,10 +91,16 @@ class UnrolledGAN(LatentGame):
             self.discriminator,
             lambda discriminator: self.objective.critic(discriminator(real), discriminator(fake)),
             steps=self.steps,
-            lr=self.rate,
-            rule=self.rule,
+            rule=self._rule(),
         )
         return {"adversarial": self.objective.generator(later(fake))}
+
+    def _rule(self) -> Rule:
+        # A loss that is evaluated while nobody plays has no optimizer to look ahead by.
+        if self.rule == "sgd" or not self.optimizers:
+            return Descent(self.rate)
+        weights = dict(self.discriminator.named_parameters())
+        return Adam.of(self.optimizers["discriminator"], weights)
 
 
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
