@@ -56,6 +56,14 @@ def test_commands_parse_and_name_what_exists(page, text):
             _recipe(given, None, False, None)
 
 
+def test_each_picture_of_the_gallery_has_its_command_below():
+    page = ROOT / "docs/gallery.md"
+    parts = re.split(r"^!\[", page.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert len(parts) >= 7
+    for part in parts:
+        assert re.search(r"^```\nzerosum train [a-z0-9_]+/[a-z0-9-]+ ", part, re.MULTILINE), part
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
