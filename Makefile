@@ -5,7 +5,7 @@ BIN := .venv/bin
 MADE_FROM := pyproject.toml constraints.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-slow test-gpu check docs format clean
+.PHONY: demo test test-slow test-gpu fuzz check docs format clean
 
 demo: .venv/.core
 	$(BIN)/zerosum train rpgan/digits --out runs/demo
@@ -19,6 +19,9 @@ test-slow: .venv/.dev
 
 test-gpu: .venv/.dev
 	$(BIN)/python -m pytest -m gpu
+
+fuzz: .venv/.dev
+	$(BIN)/python tests/fuzz/mutate.py --count 1000000
 
 check: .venv/.dev
 	$(BIN)/ruff check .

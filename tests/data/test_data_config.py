@@ -6,7 +6,9 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from zerosum.core.recipe import AnyData
+from zerosum.data.registry import names
 from zerosum.modalities.images import Images
+from zerosum.modalities.modality import find
 from zerosum.modalities.points import Toy
 
 
@@ -55,3 +57,13 @@ def test_json_and_back(config):
 def test_configs_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Images().path = "other"
+
+
+def test_every_config_can_be_had_by_the_name_of_its_class():
+    import zerosum.data
+
+    for modality in names():
+        for config in find(modality).configs:
+            assert getattr(zerosum.data, config.__name__) is config
+    with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
+        from zerosum.data import Nothing  # type: ignore[attr-defined] # noqa: F401

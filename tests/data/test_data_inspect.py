@@ -132,3 +132,25 @@ def test_nothing_to_inspect(tmp_path):
         inspect(str(tmp_path))
     with pytest.raises(UserError, match="no file or folder"):
         inspect(str(tmp_path / "gone"))
+
+
+@pytest.mark.parametrize("folders", ["AB", ("trainA", "trainB"), ("input", "image")])
+def test_folders_that_may_be_pairs_are_no_guess(tmp_path, folders):
+    root = write_folder(tmp_path, [f"{folder}/{n}.png" for folder in folders for n in range(2)])
+    report = inspect(str(root))
+    assert len(report.classes) == 2
+    assert "if they are pairs, type  zerosum train pix2pix --data" in report.warnings[-1]
+    (root / folders[0] / "1.png").rename(root / folders[0] / "other.png")
+    assert not any("pairs" in line for line in inspect(str(root)).warnings)
+
+
+def test_labels_of_the_command_line_are_those_of_a_training(tmp_path, capsys):
+    """A dry run says how the data are read, as a training does."""
+    from zerosum.cli.main import app
+
+    root = write_folder(tmp_path, ["a/1.png", "a/2.png", "b/1.png", "c.heic.png"], size=(16, 16))
+    (root / "c.heic.png").rename(root / "c.heic")
+    words = ["train", "dcgan/tiny", "--data", str(root), "data.size=16", "--dry-run"]
+    app([*words, "--device", "cpu"], standalone_mode=False)
+    said = capsys.readouterr().err.splitlines()
+    assert said == list(inspect(str(root)).notes) and "1 .heic (c.heic)" in said[0]

@@ -164,6 +164,47 @@ def test_a_pickle_cannot_run_code(tmp_path, monkeypatch):
     assert not (tmp_path / "sprung").exists()
 
 
+def test_a_batch_as_python_2_wrote_it(tmp_path):
+    pixels = np.arange(3072, dtype=np.uint16).astype(np.uint8)
+    batch = (
+        b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b"
+        b"\x87R(K\x01K\x01M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ"
+        b"\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T\x00\x0c\x00\x00"
+        + pixels.tobytes()
+        + b"tbU\x06labels]K\x07au."
+    )
+    for name in (*(f"data_batch_{n}" for n in range(1, 6)), "test_batch"):
+        (tmp_path / name).write_bytes(batch)
+    found, labels, train = read_cifar(tmp_path)
+    assert np.array_equal(found[3].reshape(-1), pixels) and labels.tolist() == [7] * 6
+    assert train == 5
+
+
+DTYPE = b"cnumpy\ndtype\n(U\x02u1I0\nI1\ntR"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        # a memo of two billion places, of which each would be set
+        b"\x80\x02}r\xff\xff\xff\x7f.",
+        # a state of a type that is cut short: numpy itself crashes
+        b"\x80\x02" + DTYPE + b"(K\x03U\x01|NJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.",
+        b"\x80\x02c_codecs\nencode\n(N}U\x01aK\x01s\x86b.",
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n)R(K\x01K\x09\x85"
+        + DTYPE
+        + b"I0\nU\x01xtb.",
+        pickle.dumps({b"data": np.zeros((1, 3072), np.float32), b"labels": [1]}, protocol=2),
+        pickle.dumps({b"data": np.zeros((1, 3072), object), b"labels": [1]}, protocol=2),
+        pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [1]}, protocol=2),
+    ],
+)
+def test_hostile_batches_are_refused(tmp_path, content):
+    (tmp_path / "data_batch_1").write_bytes(content)
+    with pytest.raises(UserError, match="data_batch_1 cannot be read"):
+        read_cifar(tmp_path)
+
+
 def test_real_sets(real_data):
     sizes = {"mnist": (60_000, 10_000), "fashion-mnist": (60_000, 10_000)}
     for name, (train, heldout) in sizes.items():

@@ -147,7 +147,9 @@ def test_npz_parts_and_keys(tmp_path):
     assert np.array_equal(everything(split.heldout)["image"][:, 0], grey[6:])
     assert everything(split.heldout)["label"].tolist() == [0, 1, 0]
     np.savez(tmp_path / "keras.npz", x_train=grey[:5], y_train=np.arange(5) % 3, x_test=grey[5:])
-    assert len(Images(path=str(tmp_path / "keras.npz")).open().train) == 5
+    train = Images(path=str(tmp_path / "keras.npz"), holdout=0).open().train
+    assert train.fetch(range(5))["label"].tolist() == [0, 1, 2, 0, 1]
+    assert "of no class of the training part, left out: 4 of 4" in train.notes[0]
     np.savez(tmp_path / "two.npz", foo=grey, bar=grey)
     with pytest.raises(UserError, match=r"no array that is clearly the pictures \(found foo \(9,"):
         opened(tmp_path / "two.npz")
@@ -161,7 +163,10 @@ def test_train_and_test_folders_are_a_split(tmp_path):
     assert len(split.train) == 3 and split.train.classes == ("a", "b")
     assert everything(split.train)["label"].tolist() == [0, 1, 1]
     assert everything(split.heldout)["label"].tolist() == [0, 1]
-    assert split.train.notes == ("1 pictures beside train/ and test/ are left out",)
+    assert split.train.notes == (
+        "labels are the folders: a, b",
+        "1 pictures beside train/ and test/ are left out",
+    )
 
 
 def test_val_serves_where_there_is_no_test(tmp_path):

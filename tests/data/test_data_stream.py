@@ -184,7 +184,7 @@ def test_shards_written_by_webdataset_are_read(tmp_path):
         (lambda n: json.dumps({"label": n % 2}), "json", ("0", "1")),
         (lambda n: json.dumps({"id": 4, "cls": "ab"[n % 2]}), "json", ("a", "b")),
         (lambda n: ["no", "yes"][n % 2], "cls", ("no", "yes")),
-        (lambda n: str(n % 2 * 2), "cls", ("0", "1", "2")),
+        (lambda n: str(n % 2 * 2), "cls", ("0", "2")),
         (lambda n: "5", "cls", ()),
     ],
 )

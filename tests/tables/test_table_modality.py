@@ -58,7 +58,7 @@ def test_inspection_says_what_is_there(people):
 def test_what_it_reads(people, tmp_path):
     assert MODALITY.reads(str(people)) == "a table"
     assert MODALITY.reads("wine") == "the table 'wine'"
-    assert MODALITY.reads(str(people.parent)) == "a folder with a table"
+    assert MODALITY.reads(str(people.parent)) == "a folder with a table (people.csv)"
     assert MODALITY.reads(str(tmp_path)) == MODALITY.reads("photo.png") == ""
 
 
@@ -136,3 +136,34 @@ def test_rows_that_training_lacks_are_left_out_and_said(tmp_path):
 def held_numbers(path, held):
     codec = Table(path=str(path)).open().codec
     return codec.decode(held.finished(range(len(held))))["n"].round(1).tolist()
+
+
+def test_texts_beside_a_table_are_no_tables(people, tmp_path):
+    """A README in words is left out and named; a text of cells is a second table, a question."""
+    (tmp_path / "people.csv").write_bytes(people.read_bytes())
+    (tmp_path / "README.txt").write_text("About these rows.\nThey were made, for a test.\n\nBye\n")
+    assert MODALITY.reads(str(tmp_path)) == "a folder with a table (people.csv)"
+    notes = Table(path=str(tmp_path)).open().train.notes
+    assert notes[:2] == ("the table is people.csv", "left out beside it: 1 (README.txt)")
+    (tmp_path / "more.txt").write_text("a;b\n1;2\n3;4\n")
+    with pytest.raises(UserError, match=r"several tables, name one of them: more\.txt, people"):
+        Table(path=str(tmp_path)).open()
+    (tmp_path / "people.csv").unlink()
+    (tmp_path / "more.txt").unlink()
+    assert MODALITY.reads(str(tmp_path)) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "read"),
+    [
+        ("labels.csv", "file,kind\nx,cat\n", False),
+        ("all.csv", "file,kind\n0.png,cat\n", False),
+        ("all.csv", "file,kind\nx,cat\n", True),
+    ],
+)
+def test_a_table_about_the_files_beside_it_is_no_table_to_learn(tmp_path, name, text, read):
+    (tmp_path / "0.png").touch()
+    (tmp_path / name).write_text(text)
+    assert bool(MODALITY.reads(str(tmp_path))) == read
+    (tmp_path / "0.png").unlink()
+    assert MODALITY.reads(str(tmp_path)) == f"a folder with a table ({name})"

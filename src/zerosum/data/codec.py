@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zerosum.data.fields import Batch, Field
 from zerosum.errors import UserError
-from zerosum.files import atomic, write_text
+from zerosum.files import atomic, must_be_empty, write_text
 
 FORMAT = 1
 
@@ -75,8 +75,8 @@ class Codec(ABC):
         if path.suffix.lower() not in self.suffixes:
             known = ", ".join(suffix or "a folder" for suffix in self.suffixes)
             raise UserError(f"{path} is of no known kind: these samples are written to {known}")
-        if not path.suffix and path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise UserError(f"{path} is not empty: name another folder with --out")
+        if not path.suffix:
+            must_be_empty(path)
 
     @property
     def hash(self) -> str:

@@ -60,7 +60,10 @@ def _eight_bits(values: NDArray, mode: str) -> Pixels:
     low, high = values.min(), values.max()
     if mode == "F":
         if not (low >= 0 and high <= 1):
-            raise ValueError(f"float pixels must lie in 0..1, found {low:g}..{high:g}")
+            raise ValueError(
+                f"float pixels must lie in 0..1, found {low:g}..{high:g}: rescale them, or save "
+                "8 or 16 bits"
+            )
         return np.rint(values * 255).astype(np.uint8)
     if low < 0 or high > 65535:
         raise ValueError(f"integer pixels must lie in 0..65535, found {low}..{high}")

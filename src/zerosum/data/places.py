@@ -9,6 +9,7 @@ from pathlib import Path
 from zerosum.errors import UserError, nearest
 
 FOLDER_VARIABLE = "ZEROSUM_DATA"
+CACHE_VARIABLE = "ZEROSUM_CACHE"
 GIB = 2**30
 
 
@@ -26,20 +27,38 @@ def locate(text: str, named: Iterable[str] = ()) -> Path:
         named: Names of sets that could have been meant, for the message.
 
     Raises:
-        UserError: Neither is there.
+        UserError: Neither is there, or a pipe or device, which would be waited for.
     """
     path = Path(text).expanduser()
     root = data_folder()
     places = [path] if root is None or path.is_absolute() else [path, root / path]
     for place in places:
-        if place.exists():
-            return place
+        try:
+            if place.is_file() or place.is_dir():
+                return place
+            if place.exists():
+                raise UserError(
+                    f"{place} is a pipe, socket or device: write its content to a file"
+                )
+        except OSError as error:
+            raise UserError(
+                f"{place} cannot be looked at ({error.strerror}): change the permissions of the "
+                "folders above it, or name another place"
+            ) from error
     also = f" (nor in {root}, the {FOLDER_VARIABLE})" if len(places) > 1 else ""
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    siblings = _names_in(path.parent)
     known = list(named)
     hint = nearest(path.name, [*known, *siblings])
     cure = hint if hint.startswith("did you") or not known else f"named sets: {', '.join(known)}"
     raise UserError(f"no file or folder {text}{also}: {cure}")
+
+
+def _names_in(folder: Path) -> list[str]:
+    """Names in a folder, for a hint; none where it may not be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def named_file(name: str, folder: str, file: str) -> Path:

@@ -16,7 +16,13 @@ from zerosum.data.fields import Batch, Category, Field
 from zerosum.data.pixels import Framing
 from zerosum.files import atomic
 from zerosum.modalities.images.fields import ImageField
-from zerosum.modalities.images.pictures import grid, sheet_side, to_array, to_pictures
+from zerosum.modalities.images.pictures import (
+    grid,
+    save_stamped,
+    sheet_side,
+    to_array,
+    to_pictures,
+)
 
 COLUMNS = 10
 """Pictures in a row of a sheet."""
@@ -52,23 +58,23 @@ class ImageCodec(Codec):
         """A sheet (.png), arrays (.npz: images, labels), or a folder of single pictures."""
         self.check(path)
         images, labels = batch["image"], batch.get("label")
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             arrays = {"images": to_array(images)}
             if labels is not None:
                 arrays["labels"] = labels.cpu().numpy()
             with atomic(path) as partial:
                 np.savez_compressed(partial, allow_pickle=False, **arrays)
-        elif path.suffix == ".png":
+        elif path.suffix.lower() == ".png":
             columns = min(len(images), COLUMNS)
             picture = grid(images, columns, side=sheet_side(images, columns), gap=4)
             with atomic(path) as partial:
-                picture.save(partial)
+                save_stamped(picture, partial)
         else:
             digits = len(str(len(images) - 1))
             for number, picture in enumerate(to_pictures(images)):
                 label = "" if labels is None else f"_class{int(labels[number])}"
                 with atomic(path / f"{number:0{digits}d}{label}.png") as partial:
-                    picture.save(partial)
+                    save_stamped(picture, partial)
         return len(images)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:

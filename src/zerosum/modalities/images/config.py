@@ -19,8 +19,8 @@ class Images(PictureSettings):
     kind: Literal["images"] = "images"
     """Sets of pictures."""
     path: str = "digits"
-    """Named set (digits, mnist, fashion-mnist, cifar10), folder, .zip, .tar, .npz, .npy,
-    hf:org/name[:split], or wds:shards-{000..009}.tar."""
+    """Named set (digits, mnist, fashion-mnist, cifar10), folder, .zip, .tar, .npz, .npy, IDX file,
+    hf:org/name[:split][#column], or wds:shards-{000..009}.tar[#suffix]."""
     labels: bool = True
     """Use class labels where there are any."""
 
@@ -42,7 +42,9 @@ class Images(PictureSettings):
         kept = codec if isinstance(codec, ImageCodec) else None
         found = container(self.path)
         if isinstance(found, Shards):
-            return open_stream(self, self.labels, found.paths, kept, on_progress)
+            split = open_stream(self, self.labels, found.paths, kept, on_progress, found.picture)
+            split.train.notes = found.notes + split.train.notes
+            return split
         gallery = found.gallery(self.memory)
         return open_gallery(self, self.path, self.labels, gallery, kept, on_progress)
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-
-import numpy as np
 
 from zerosum.data.places import GIB, expand, locate
 from zerosum.errors import UserError
@@ -17,15 +15,19 @@ from zerosum.modalities.images.archives import (
     ARRAY_SUFFIXES,
     FolderPictures,
     archive_stem,
-    is_picture,
+    list_folder,
     open_archive,
-    walk,
 )
-from zerosum.modalities.images.arrays import open_array
-from zerosum.modalities.images.gallery import Gallery, from_names, from_values
+from zerosum.modalities.images.array_sets import open_array
+from zerosum.modalities.images.class_lists import is_list
+from zerosum.modalities.images.gallery import Gallery, from_names
 from zerosum.modalities.images.hub import open_hub
+from zerosum.modalities.images.idx_sets import idx_fellows, is_idx, open_idx
+from zerosum.modalities.images.labels import with_choice
+from zerosum.modalities.images.listing import Listing, is_picture
 from zerosum.modalities.images.named import NAMES, open_named
-from zerosum.modalities.images.shards import ShardPictures, label_value, samples_of
+from zerosum.modalities.images.shard_sets import labelled_tar, shard_gallery
+from zerosum.names import printable
 
 
 class Container(ABC):
@@ -68,10 +70,11 @@ class Folder(Container):
     """Picture files below a folder."""
 
     path: Path
-    names: Sequence[str]
+    listing: Listing
 
     def gallery(self, memory: float = 2.0) -> Gallery:
-        return from_names(self.path.resolve().name, FolderPictures(self.path, self.names))
+        pictures = FolderPictures(self.path, self.listing)
+        return from_names(printable(self.path.resolve().name), pictures)
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,15 @@ class Archive(Container):
     path: Path
 
     def gallery(self, memory: float = 2.0) -> Gallery:
+        name = printable(archive_stem(self.path.resolve().name))
+        if self.path.name.lower().endswith(".tar") and (found := labelled_tar(self.path, name)):
+            return found
         found = open_archive(self.path, int(memory * GIB))
         if not len(found):
             raise UserError(
                 f"{self.path} holds no image files: check that it is the right archive"
             )
-        return from_names(archive_stem(self.path.resolve().name), found)
+        return from_names(name, found)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,32 @@ class Array(Container):
     path: Path
 
     def gallery(self, memory: float = 2.0) -> Gallery:
-        return open_array(self.path)
+        return open_array(self.path, memory)
+
+
+@dataclass(frozen=True)
+class Idx(Container):
+    """IDX files of one folder, as MNIST and its kin come."""
+
+    folder: Path
+    names: Sequence[str]
+    notes: tuple[str, ...] = ()
+
+    def gallery(self, memory: float = 2.0) -> Gallery:
+        found = open_idx(self.folder, self.names, memory)
+        return replace(found, notes=self.notes + found.notes)
+
+
+@dataclass(frozen=True)
+class Alone(Container):
+    """The only archive or array file in a folder, and what lies beside it."""
+
+    inner: Container
+    notes: tuple[str, ...]
+
+    def gallery(self, memory: float = 2.0) -> Gallery:
+        found = self.inner.gallery(memory)
+        return replace(found, notes=self.notes + found.notes)
 
 
 @dataclass(frozen=True)
@@ -104,17 +135,12 @@ class Shards(Container):
     """Tar shards, which a training streams and never lists."""
 
     paths: Sequence[Path]
+    notes: tuple[str, ...] = ()
+    picture: str = ""
 
     def gallery(self, memory: float = 2.0) -> Gallery:
-        samples = [sample for shard in self.paths for sample in samples_of(shard)]
-        name = self.paths[0].parent.name
-        if not samples:
-            raise UserError(f"{name}: its shards hold no pictures")
-        values = [label_value(sample) for sample in samples]
-        labels, classes = None, ()
-        if None not in values:
-            labels, classes = from_values(np.array([str(value) for value in values]))
-        return Gallery(name, ShardPictures(samples), range(len(samples)), labels, classes)
+        found = shard_gallery(self.paths, self.picture)
+        return replace(found, notes=self.notes + found.notes)
 
 
 def container(text: str) -> Container:
@@ -129,7 +155,8 @@ def container(text: str) -> Container:
     if kind == "hf":
         return Hub(place)
     if kind == "wds":
-        return Shards(_all_shards(place))
+        place, picture = with_choice(place)
+        return replace(_all_shards(place), picture=picture)
     return _inside(locate(text, NAMES))
 
 
@@ -142,45 +169,59 @@ def _inside(path: Path) -> Container:
         return Array(path)
     if lowered.endswith(ARCHIVE_SUFFIXES):
         return Archive(path)
+    if is_idx(path.name):
+        return Idx(path.parent, idx_fellows(path))
     if is_picture(lowered):
         raise UserError(f"{path} is one picture: name the folder that holds the set")
     raise UserError(
         f"{path} is no set of pictures: give a folder, {', '.join(ARCHIVE_SUFFIXES[:4])}, "
-        ".tar.xz, .npz or .npy"
+        ".tar.xz, .npz, .npy or IDX files"
     )
 
 
 def _in_folder(folder: Path) -> Container:
-    """Pictures, else several tar shards, else the only archive or array file."""
-    names = list(walk(folder))
-    pictures = [name for name in names if is_picture(name)]
-    if pictures:
-        return Folder(folder, pictures)
-    shards = [folder / name for name in names if name.endswith(".tar")]
+    """Pictures, else several tar shards, else the only archive or array file, else IDX files."""
+    listing = list_folder(folder)
+    if listing.pictures:
+        return Folder(folder, listing)
+    others = listing.others
+    shards = [name for name in others if name.endswith(".tar")]
     if len(shards) > 1:
-        return Shards(shards)
-    visible = [name for name in names if not any(p.startswith(".") for p in PurePath(name).parts)]
-    packs = [n for n in visible if n.lower().endswith(ARCHIVE_SUFFIXES + ARRAY_SUFFIXES)]
+        notes = listing.notes(used=[*shards, *(n for n in others if is_list(n))])
+        return Shards([folder / name for name in shards], notes)
+    packs = [name for name in others if name.lower().endswith(ARCHIVE_SUFFIXES + ARRAY_SUFFIXES)]
     if len(packs) == 1:
-        return _inside(folder / packs[0])
+        notes = (f"the set is {printable(packs[0])}", *listing.notes(used=packs))
+        return Alone(_inside(folder / packs[0]), notes)
     if packs:
         raise UserError(f"{folder} holds several sets, name one of them: {', '.join(packs[:8])}")
-    if not visible:
+    if idx := [name for name in others if is_idx(name)]:
+        return Idx(folder, idx, listing.notes(used=idx))
+    left = "; ".join(listing.left.notes())
+    if not others and not left:
         raise UserError(f"{folder} is empty: put image files in it, or name another folder")
-    kinds = Counter(PurePath(name).suffix or "no suffix" for name in visible)
-    listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(3))
-    raise UserError(f"{folder} holds no image files (found {listed}): name the folder of images")
+    kinds = Counter(PurePath(name).suffix or "no suffix" for name in others)
+    found = [f"{count:,} {kind}" for kind, count in kinds.most_common(3)]
+    if found:
+        left = f"found {', '.join(found)}" + (f"; {left}" if left else "")
+    raise UserError(f"{folder} holds no image files ({left}): name the folder of images")
 
 
-def _all_shards(pattern: str) -> list[Path]:
+def _all_shards(pattern: str) -> Shards:
     """The tar files that a pattern names, those of folders in it too, in sorted order."""
     found: list[Path] = []
+    notes: tuple[str, ...] = ()
     for path in (locate(name) for name in expand(pattern)):
-        inside = (path / name for name in walk(path)) if path.is_dir() else (path,)
-        found += [file for file in inside if not path.is_dir() or file.name.endswith(".tar")]
+        if not path.is_dir():
+            found.append(path)
+            continue
+        listing = list_folder(path)
+        inside = [name for name in listing.others if name.endswith(".tar")]
+        found += [path / name for name in inside]
+        notes += listing.notes(used=[*inside, *(n for n in listing.others if is_list(n))])
     if not found:
         raise UserError(f"wds:{pattern} holds no .tar shards: name a folder or a pattern")
-    return found
+    return Shards(found, notes)
 
 
 def recognised(text: str) -> str:
@@ -196,9 +237,11 @@ def recognised(text: str) -> str:
                 return "a folder of pictures"
             case Shards():
                 return "tar shards"
-            case Archive():
+            case Archive() | Alone(inner=Archive()):
                 return "an archive of pictures" if found.gallery().train else ""
-            case Array():
+            case Idx():
+                return "IDX files of pictures" if found.gallery().train else ""
+            case Array() | Alone():
                 return "an array of pictures" if found.gallery().train else ""
     except UserError:
         return ""

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
@@ -15,11 +16,14 @@ from zerosum.data.pixels import GREY_MODES, Framing, Pixels
 from zerosum.errors import UserError
 from zerosum.modalities.images.gallery import BadPictureError, Pictures
 from zerosum.modalities.images.settings import PictureSettings
+from zerosum.names import first_names
 
 T = TypeVar("T")
 
 CHUNK = 256
 """Pictures per report of progress."""
+SEVERAL = (".gif", ".tif", ".tiff", ".webp", ".avif")
+"""Formats whose files often hold several pictures."""
 
 
 class BadPictures:
@@ -34,6 +38,11 @@ class BadPictures:
             raise unreadable(error) from error
         self.found[number] = error
 
+    @property
+    def example(self) -> BadPictureError | None:
+        """One of them."""
+        return next(iter(self.found.values()), None)
+
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(error.name for error in self.found.values()))
 
@@ -42,8 +51,7 @@ class BadPictures:
         names = self.names()
         if not names:
             return ()
-        listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        return (f"unreadable pictures left out: {len(names):,} ({listed})",)
+        return (f"unreadable pictures left out: {len(names):,} ({first_names(names)})",)
 
 
 def unreadable(error: BadPictureError) -> UserError:
@@ -52,6 +60,12 @@ def unreadable(error: BadPictureError) -> UserError:
         f"{error.name} cannot be read ({error.reason}): "
         "replace it, or add data.skip_bad=true / --skip-bad"
     )
+
+
+def none_readable(name: str, count: int, example: BadPictureError | None) -> UserError:
+    """The message for a set of which nothing can be read, with the reason of one picture."""
+    why = "" if example is None else f", such as {example.name}: {example.reason}"
+    return UserError(f"{name}: none of its {count:,} pictures can be read{why}")
 
 
 def settle_framing(
@@ -97,7 +111,7 @@ def settle_framing(
         sizes[found[0]] += 1
         modes[found[1]] += 1
     if not sizes:
-        raise UserError(f"{name}: none of its {len(numbers):,} pictures can be read")
+        raise none_readable(name, len(numbers), bad.example)
     size = config.size
     if size is None:
         if len(sizes) > 1:
@@ -154,6 +168,18 @@ def check_all(
 ) -> None:
     """Read each picture once, so that nothing fails in the middle of a run."""
     for _ in map_numbers(lambda n: checked(pictures, n, framing, bad), numbers, on_progress):
+        pass
+
+
+def look_for_more(pictures: Pictures, numbers: np.ndarray, on_progress: OnProgress | None) -> None:
+    """Look at the headers of files that may hold several pictures, for `Pictures.remarks`."""
+
+    def look(number: int) -> None:
+        with suppress(BadPictureError):  # to be met when it is read
+            pictures.probe(number)
+
+    few = [n for n in numbers.tolist() if str(pictures.names[n]).lower().endswith(SEVERAL)]
+    for _ in map_numbers(look, np.array(few, dtype=np.int64), on_progress):
         pass
 
 

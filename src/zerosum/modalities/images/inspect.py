@@ -6,15 +6,15 @@ import hashlib
 import shlex
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from zerosum.data.config import OnProgress
 from zerosum.data.pixels import over_white
-from zerosum.errors import UserError
 from zerosum.modalities.images.containers import container
-from zerosum.modalities.images.decoding import map_numbers
+from zerosum.modalities.images.decoding import map_numbers, none_readable
 from zerosum.modalities.images.gallery import BadPictureError, Gallery, Pictures
 from zerosum.modalities.images.opening import part
 from zerosum.modalities.modality import Inspection, counted, listed
@@ -24,6 +24,7 @@ _FEW = 500  # pictures; below, a network learns them by heart
 _TINY = 16  # pixels of the shorter side
 _MODEST = 64  # pixels of the shorter side: what trains in hours, not weeks
 _HOLDOUT = 0.1  # the default of `Images`
+_PAIRED = ({"a", "b"}, {"input", "image"}, {"traina", "trainb"})  # names of folders of pairs
 
 
 @dataclass(frozen=True)
@@ -152,13 +153,15 @@ def inspect(
 
     looks: dict[int, _Look] = {}
     unreadable: dict[str, str] = {}
+    example: BadPictureError | None = None
     for number, look in map_numbers(lambda n: _look(gallery.pictures, n), used, on_progress):
         if isinstance(look, BadPictureError):
             unreadable[look.name] = look.reason
+            example = example or look
         else:
             looks[number] = look
     if not looks:
-        raise UserError(f"{path}: none of its {len(used):,} pictures can be read")
+        raise none_readable(path, len(used), example)
 
     names = gallery.pictures.names
     groups: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -190,10 +193,27 @@ def inspect(
         size=size,
         memory=count * channels * height * width,
         warnings=(),
-        notes=gallery.notes,
+        notes=gallery.notes + gallery.pictures.remarks(),
         command=shlex.join(["zerosum", "train", "--data", path, *options]),
     )
-    return Report(**{**vars(found), "warnings": _warnings(found)})
+    warnings = _warnings(found)
+    if _may_be_pairs(gallery):
+        warnings += (
+            f"the folders {' and '.join(gallery.classes)} hold pictures of the same names: if "
+            f"they are pairs, type  zerosum train pix2pix --data {path}",
+        )
+    return Report(**{**vars(found), "warnings": warnings})
+
+
+def _may_be_pairs(gallery: Gallery) -> bool:
+    """Whether the classes are two folders that are named like those of pairs, with partners."""
+    if len(gallery.classes) != 2 or {name.lower() for name in gallery.classes} not in _PAIRED:
+        return False
+    if gallery.labels is None:
+        return False
+    stems = [PurePosixPath(name).stem for name in gallery.pictures.names]
+    sides = [{stem for stem, label in zip(stems, gallery.labels) if label == n} for n in (0, 1)]
+    return sides[0] == sides[1]
 
 
 def _balance(gallery: Gallery, used: np.ndarray) -> dict[str, int]:

@@ -21,6 +21,8 @@ from zerosum.modalities.images.decoding import (
     check_all,
     colourful,
     decoded,
+    look_for_more,
+    none_readable,
     settle_framing,
     unreadable,
 )
@@ -107,12 +109,14 @@ def open_gallery(
             framing = Framing(framing.size, 1, framing.resize, framing.filter)
     elif config.skip_bad:
         check_all(pictures, used, framing, bad, on_progress)
+    elif codec is not None or None not in (config.size, config.channels):
+        look_for_more(pictures, used, on_progress)  # else all headers were looked at above
 
     labels, classes = (gallery.labels, gallery.classes) if labelled else (None, ())
     if codec is not None:
         labels = _renumbered(labels, classes, codec, path)
     codec = codec or ImageCodec(framing, classes if labels is not None else ())
-    notes = gallery.notes + bad.notes()
+    notes = gallery.notes + pictures.remarks() + bad.notes()
     keep = np.array([number not in bad.found for number in used.tolist()], dtype=bool)
 
     def source(where: slice, word: str) -> Source:
@@ -135,7 +139,7 @@ def open_gallery(
 
     learned = source(slice(0, len(train)), "train")
     if not len(learned):
-        raise UserError(f"{path}: none of its {len(train):,} pictures can be read")
+        raise none_readable(path, len(train), bad.example)
     held = source(slice(len(train), None), "heldout")
     learned = Mirrored(learned) if config.flip else learned
     return Split(learned, held if len(held) else None, note, codec)

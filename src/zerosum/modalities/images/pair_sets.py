@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -22,14 +20,14 @@ from zerosum.modalities.images.archives import (
     ARRAY_SUFFIXES,
     FolderPictures,
     archive_stem,
-    damaged,
-    is_picture,
+    list_folder,
     open_archive,
-    walk,
 )
 from zerosum.modalities.images.arrays import ArrayPictures
 from zerosum.modalities.images.decoding import BadPictures, map_numbers
 from zerosum.modalities.images.gallery import BadPictureError, Pictures
+from zerosum.modalities.images.numpy_files import Stacked, plain, stored_arrays
+from zerosum.names import first_names, printable
 
 SIDES: Mapping[str, int] = {"a": 0, "input": 0, "b": 1, "image": 1}
 """Names of the two folders of a set, and which picture of a pair lies in it."""
@@ -124,6 +122,9 @@ class Chosen(Pictures):
     def image(self, number: int) -> Image.Image:
         return self._pictures.image(self._numbers[number])
 
+    def remarks(self) -> tuple[str, ...]:
+        return self._pictures.remarks()
+
 
 class Halves(Pictures):
     """The left (0) or the right (1) halves of pictures."""
@@ -137,6 +138,9 @@ class Halves(Pictures):
 
     def image(self, number: int) -> Image.Image:
         return self.cut(self.pictures.image(number), number, self._side)
+
+    def remarks(self) -> tuple[str, ...]:
+        return self.pictures.remarks()
 
     def cut(self, picture: Image.Image, number: int, side: int = 0) -> Image.Image:
         """One half of a picture, which has this number."""
@@ -162,19 +166,25 @@ def find_pairs(text: str, memory: float = 2.0) -> PairSet:
     path = locate(text, NAMED)
     lowered = path.name.lower()
     if path.is_dir():
-        names = list(walk(path))
-        pictures = [file for file in names if is_picture(file)]
-        packs = [n for n in names if n.lower().endswith((*ARCHIVE_SUFFIXES, ".npz"))]
-        if not pictures and len(packs) == 1:
-            return find_pairs(str(path / packs[0]), memory)
-        if not pictures:
-            raise UserError(f"{path} holds no image files: name the folder that holds the pairs")
-        return from_files(path.resolve().name, FolderPictures(path, pictures), str(path))
+        listing = list_folder(path)
+        packs = [n for n in listing.others if n.lower().endswith((*ARCHIVE_SUFFIXES, ".npz"))]
+        if not listing.pictures and len(packs) == 1:
+            found = find_pairs(str(path / packs[0]), memory)
+            notes = (f"the set is {printable(packs[0])}", *listing.notes(used=packs))
+            return replace(found, notes=notes + found.notes)
+        if not listing.pictures:
+            left = "; ".join(listing.notes())
+            raise UserError(
+                f"{path} holds no image files{f' ({left})' if left else ''}: "
+                "name the folder that holds the pairs"
+            )
+        name = printable(path.resolve().name)
+        return from_files(name, FolderPictures(path, listing), str(path))
     if lowered.endswith(ARCHIVE_SUFFIXES):
         found = open_archive(path, int(memory * GIB))
         return from_files(archive_stem(path.name), found, str(path))
     if lowered.endswith(ARRAY_SUFFIXES):
-        return from_arrays(path)
+        return from_arrays(path, memory)
     raise UserError(f"{path} holds no pairs: give a folder, a .zip, a .tar or an .npz")
 
 
@@ -188,16 +198,22 @@ def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
         raise UserError(f"{where} holds no image files: check that it is the right one")
     places = [_place(PurePosixPath(file)) for file in pictures.names]
     present = {place.side for place in places}
-    notes: tuple[str, ...] = ()
+    notes = pictures.notes
     if {0, 1} <= present:
         left, right = _matched(places, pictures.names, where)
+        outside = [pictures.names[n] for n, place in enumerate(places) if place.side is None]
         places = [places[number] for number in left]
         sides = (Chosen(pictures, left), Chosen(pictures, right))
-        if None in present:
-            notes = ("pictures outside the folders A and B are left out",)
+        if outside:
+            notes += (
+                f"pictures outside the folders A and B are left out: {len(outside):,} "
+                f"({first_names(outside)})",
+            )
     else:
         sides = (Halves(pictures, 0), Halves(pictures, 1))
-        notes = ("each picture is a pair side by side: A left, B right",)
+        notes += ("each picture is a pair side by side: A left, B right",)
+        if present != {None}:
+            notes += ("there are folders of one side only, which are like any other folders",)
 
     def numbers(part: str) -> list[int]:
         return [i for i, place in enumerate(places) if place.part == part]
@@ -206,7 +222,10 @@ def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
     part = next((part for part in HELDOUT_NAMES if numbers(part)), "")
     if train is None or not part:
         return PairSet(name, sides, range(len(places)), notes=notes)
-    return PairSet(name, sides, train, numbers(part), part, notes)
+    held = numbers(part)
+    if rest := len(places) - len(train) - len(held):
+        notes += (f"pairs outside the training and the {part} part are left out: {rest:,}",)
+    return PairSet(name, sides, train, held, part, notes)
 
 
 @dataclass(frozen=True)
@@ -262,36 +281,35 @@ def _matched(
     return list(found[0].values()), [found[1][key] for key in found[0]]
 
 
-def from_arrays(path: Path) -> PairSet:
+def from_arrays(path: Path, memory: float = 2.0) -> PairSet:
     """Pairs of an .npz file with arrays input and image, a and b, or x and y.
 
     Raises:
         UserError: It is damaged, has other arrays, or not as many of both.
     """
-    arrays = _arrays(path)
+    arrays = stored_arrays(path)
+    if list(arrays) == [""]:
+        raise UserError(f"{path} holds one array: save two in an .npz, input and image")
     keys = {key.lower(): key for key in arrays}
     names = next((pair for pair in ARRAYS if set(pair) <= set(keys)), None)
     if names is None:
         raise UserError(
             f"{path} holds {', '.join(arrays)}: name its two arrays of pictures input and image"
         )
-    first, second = (arrays[keys[name]] for name in names)
-    return _of_arrays(path.stem, first, second, str(path))
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise UserError(f"{path} holds one array: save two in an .npz, input and image")
-        with loaded as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise damaged(path, error) from error
+    used = {keys[name]: arrays[keys[name]] for name in names}
+    plain(used, memory)
+    first, second = (Stacked([array]) for array in used.values())
+    rest = [f"{key} {array.shape}" for key, array in arrays.items() if key not in used]
+    notes = (f"arrays left out: {first_names(rest)}",) if rest else ()
+    return _of_arrays(path.stem, first, second, str(path), notes)
 
 
 def _of_arrays(
-    name: str, first: np.ndarray, second: np.ndarray, where: str, notes: tuple[str, ...] = ()
+    name: str,
+    first: np.ndarray | Stacked,
+    second: np.ndarray | Stacked,
+    where: str,
+    notes: tuple[str, ...] = (),
 ) -> PairSet:
     if len(first) != len(second):
         raise UserError(
@@ -310,7 +328,8 @@ def _facades(choice: str) -> PairSet:
 
 def _icons(choice: str) -> PairSet:
     """Phosphor icons at 32 pixels in two styles, such as thin-bold: the same glyphs in both."""
-    arrays = _arrays(named_file("icons", "icons", "phosphor_32.npz"))
+    stored = stored_arrays(named_file("icons", "icons", "phosphor_32.npz"))
+    arrays = {key: stored[key].load() for key in ("styles", "images")}
     styles = [str(style) for style in arrays["styles"]]
     words = (choice or "thin-bold").split("-")
     for word in words:

@@ -24,9 +24,20 @@ from zerosum.data.visits import Visits
 from zerosum.errors import UserError
 from zerosum.files import atomic
 from zerosum.modalities.images.codec import image_field
-from zerosum.modalities.images.decoding import BadPictures, colourful, settle_framing
+from zerosum.modalities.images.decoding import (
+    BadPictures,
+    colourful,
+    none_readable,
+    settle_framing,
+)
 from zerosum.modalities.images.pair_sets import find_pairs
-from zerosum.modalities.images.pictures import grid, sheet_side, to_array, to_pictures
+from zerosum.modalities.images.pictures import (
+    grid,
+    save_stamped,
+    sheet_side,
+    to_array,
+    to_pictures,
+)
 from zerosum.modalities.images.settings import PictureSettings
 
 JITTER = 286 / 256
@@ -67,21 +78,22 @@ class PairCodec(Codec):
         """A sheet of inputs and answers (.png), arrays (.npz), or a folder of answers."""
         self.check(path)
         answers = batch["image"]
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             with atomic(path) as partial:
                 np.savez_compressed(
                     partial, input=to_array(batch["input"]), image=to_array(answers)
                 )
-        elif path.suffix == ".png":
+        elif path.suffix.lower() == ".png":
             shown = beside(batch["input"], answers)
             columns = 2 * min(len(answers), COLUMNS)
+            sheet = grid(shown, columns, side=sheet_side(shown, columns), gap=4)
             with atomic(path) as partial:
-                grid(shown, columns, side=sheet_side(shown, columns), gap=4).save(partial)
+                save_stamped(sheet, partial)
         else:
             digits = len(str(len(answers) - 1))
             for number, picture in enumerate(to_pictures(answers)):
                 with atomic(path / f"{number:0{digits}d}.png") as partial:
-                    picture.save(partial)
+                    save_stamped(picture, partial)
         return len(answers)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -172,7 +184,8 @@ class Pairs(PictureSettings):
                 {key: torch.from_numpy(pixels[key, large][good]) for key in BOTH}
                 for large in (False, True)[: 1 + crop]
             ]
-            notes = found.notes + bad.notes()
+            remarks = dict.fromkeys(line for side in found.sides for line in side.remarks())
+            notes = found.notes + tuple(remarks) + bad.notes()
             return PairSource(
                 *stacks,
                 fields=ours.fields,
@@ -184,7 +197,7 @@ class Pairs(PictureSettings):
         learned: Source = source(slice(0, len(train)), "train", crop=self.crop)
         aside = source(slice(len(train), None), "heldout", crop=False)
         if not len(learned):
-            raise UserError(f"{self.path}: none of its {len(train):,} pairs can be read")
+            raise none_readable(self.path, len(train), bad.example)
         learned = Mirrored(learned) if self.flip else learned
         return Split(learned, aside if len(aside) else None, note, ours)
 

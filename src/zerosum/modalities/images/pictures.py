@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+
+STAMP_WITHIN = 256
+"""First bytes of a PNG file in which the stamp of `save_stamped` stands."""
+
+_KEY, _WORD = "Software", "zerosum"  # a keyword of the PNG standard
+
+
+def save_stamped(picture: Image.Image, path: Path) -> None:
+    """Write a PNG file that says of itself that it was generated."""
+    stamp = PngInfo()
+    stamp.add_text(_KEY, _WORD)
+    picture.save(path, format="PNG", pnginfo=stamp)
+
+
+def is_stamped(start: bytes) -> bool:
+    """Whether the first bytes of a file are those that `save_stamped` writes."""
+    return f"tEXt{_KEY}\0{_WORD}".encode() in start
 
 
 def to_uint8(images: Tensor) -> Tensor:

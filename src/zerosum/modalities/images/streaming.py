@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 from zerosum.data.config import OnProgress
-from zerosum.data.order import HOLDOUT, choose
-from zerosum.data.parts import HELDOUT_NAMES, SEED, TRAIN_NAMES
 from zerosum.data.source import Split, mirrored
 from zerosum.data.stream import Stream
 from zerosum.data.visits import Visits
@@ -27,15 +25,21 @@ from zerosum.modalities.images.decoding import (
 from zerosum.modalities.images.gallery import BadPictureError
 from zerosum.modalities.images.opening import FileSource
 from zerosum.modalities.images.settings import PictureSettings
-from zerosum.modalities.images.shards import (
-    Sample,
-    ShardPictures,
+from zerosum.modalities.images.shard_sets import (
+    ClassNumbers,
+    all_contents,
     class_names,
-    class_number,
-    samples_of,
+    known,
+    listed_classes,
+    parts_of,
+    samples_in,
+    unknown_note,
 )
+from zerosum.modalities.images.shards import Sample, ShardPictures, left_out, shard_contents
+from zerosum.names import printable
 
 _LOOKED_AT = 256  # pictures whose headers decide size and channels
+_LISTED = 64  # shards whose members are looked through at the start where labels need it not
 
 
 class ImageStream(Stream[Sample]):
@@ -49,10 +53,13 @@ class ImageStream(Stream[Sample]):
         name: str,
         flip: bool = False,
         skip_bad: bool = False,
+        picture: str = "",
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.shards = tuple(shards)
-        self.name, self.fields = name, codec.fields
+        self.name, self.fields, self.notes = name, codec.fields, notes
         self._codec, self._flip, self._skip_bad = codec, flip, skip_bad
+        self._number, self._picture = ClassNumbers(codec.classes), picture
         self._skipped: set[str] = set()
 
     @property
@@ -61,7 +68,7 @@ class ImageStream(Stream[Sample]):
         return tuple(sorted(self._skipped))
 
     def places(self, shard: Path) -> list[Sample]:
-        return samples_of(shard)
+        return shard_contents(shard, self._picture).samples
 
     def read(self, places: Sequence[Sample], visits: Visits | None = None) -> dict[str, Tensor]:
         """Raw batch of B pictures.
@@ -82,7 +89,7 @@ class ImageStream(Stream[Sample]):
                 self._skipped.add(error.name)
                 continue
             if classes:
-                labels.append(class_number(sample, classes))
+                labels.append(self._number(sample))
         if not pixels:
             raise UserError(f"{self.name}: no picture of a whole batch can be read")
         batch = {"image": torch.from_numpy(np.stack(list(islice(cycle(pixels), len(places)))))}
@@ -97,55 +104,68 @@ def open_stream(
     shards: Sequence[Path],
     codec: ImageCodec | None = None,
     on_progress: OnProgress | None = None,
+    picture: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Split:
-    """Tar shards as training stream and held-out source. See `Images.open`."""
+    """Tar shards as training stream and held-out source.
+
+    Args:
+        config: Size, parts and memory.
+        labelled: Whether labels are used.
+        shards: The tar files.
+        codec: A run's own; None finds size, channels and classes.
+        on_progress: Called now and then with (done, of how many).
+        picture: What follows the key in the name of a picture; "" finds it.
+        notes: What was decided when the shards were found.
+    """
     if config.limit is not None:
         raise UserError("data.limit does not apply to tar shards: name fewer shards")
-    train, held, note = _parts(shards, config.holdout)
-    first = samples_of(train[0])[:_LOOKED_AT]
+    train, held, note, said = parts_of(shards, config.holdout)
+    first = shard_contents(train[0], picture).samples[:_LOOKED_AT]
     if not first:
-        raise UserError(f"{train[0]} holds no pictures: shards need members such as 0001.jpg")
-    bad, name = BadPictures(config.skip_bad), shards[0].parent.name
+        what = f"picture .{picture}" if picture else "pictures"
+        raise UserError(f"{train[0]} holds no {what}: shards need members such as 0001.jpg")
+    bad, name = BadPictures(config.skip_bad), printable(shards[0].parent.name)
+    every = labelled and codec is None and not listed_classes(train)
+    looked = train if every else train[:_LISTED]
+    contents, values = all_contents(looked, picture, every, on_progress)
+    apart, _ = all_contents(held, picture, False, None)
+    notes += said + left_out([*contents, *apart])
+    if len(looked) < len(train):
+        notes += (f"what was left out was looked for in {len(looked)} of {len(train)} shards",)
     if codec is None:
         pictures, numbers = ShardPictures(first), np.arange(len(first))
         framing, _ = settle_framing(config, name, pictures, numbers, bad, None)
         classes = ()
-        if labelled and first[0].label is not None:
-            classes = class_names(shards, on_progress)
+        if labelled and any(sample.label is not None for sample in samples_in(contents)):
+            classes, named = class_names(train, values)
+            notes += named
         codec = ImageCodec(framing, classes)
-    stream = ImageStream(
-        train, codec, name=f"{name}/train", flip=config.flip, skip_bad=config.skip_bad
-    )
-    samples = [sample for shard in held for sample in samples_of(shard)]
-    if not samples:
-        return Split(stream, None, note, codec)
+    samples = samples_in(apart)
     pictures, numbers = ShardPictures(samples), np.arange(len(samples))
     if config.skip_bad:
         bad = BadPictures(skip=True)
         check_all(pictures, numbers, codec.framing, bad, on_progress)
         numbers = np.array([n for n in numbers if n not in bad.found], dtype=np.int64)
-    classes = codec.classes
-    labels = np.array([class_number(s, classes) for s in samples]) if classes else None
+        notes += bad.notes()
+    labels = None
+    if codec.classes:
+        number = ClassNumbers(codec.classes)
+        labels = np.array([known(number, sample) for sample in samples], dtype=np.int64)
+        notes += unknown_note(len(numbers), int((labels[numbers] >= 0).sum()))
+        numbers = numbers[labels[numbers] >= 0]
+    stream = ImageStream(
+        train,
+        codec,
+        name=f"{name}/train",
+        flip=config.flip,
+        skip_bad=config.skip_bad,
+        picture=picture,
+        notes=notes,
+    )
+    if not len(numbers):
+        return Split(stream, None, note, codec)
     source = FileSource(
         pictures, numbers, codec, name=f"{name}/heldout", labels=labels, skipped=bad.names()
     )
     return Split(stream, source, f"{note}, {len(source):,} pictures", codec)
-
-
-def _parts(shards: Sequence[Path], holdout: float) -> tuple[list[Path], list[Path], str]:
-    """Training shards, held-out shards, and where the latter come from."""
-    tops = {shard.parent.name.lower() for shard in shards}
-    train_top = next((top for top in TRAIN_NAMES if top in tops), None)
-    held_top = next((top for top in HELDOUT_NAMES if top in tops), None)
-    if train_top and held_top:
-        train = [s for s in shards if s.parent.name.lower() == train_top]
-        held = [s for s in shards if s.parent.name.lower() == held_top]
-        return train, held, f"the set's own {held_top}/ shards ({len(held)})"
-    size = min(round(len(shards) * holdout), len(shards) - 1)
-    if not size:
-        few = f"{len(shards)} shards are too few to keep {holdout * 100:g} % aside"
-        return list(shards), [], f"none: {few}" if holdout else "none: every shard is used"
-    chosen = set(choose((SEED, HOLDOUT), len(shards), size).tolist())
-    train = [shard for number, shard in enumerate(shards) if number not in chosen]
-    held = [shard for number, shard in enumerate(shards) if number in chosen]
-    return train, held, f"{size} of {len(shards)} shards, seed {SEED}"

@@ -39,6 +39,7 @@ class Reading:
         stereo: Accepted lines whose stereochemistry or isotopes are left out.
         sizes: Molecules by number of heavy atoms.
         column: The column that the lines come from; "" in a list.
+        beside: What the file holds besides, one line each.
     """
 
     lines: int = 0
@@ -50,6 +51,7 @@ class Reading:
     stereo: int = 0
     sizes: Counter[int] = field(default_factory=Counter)
     column: str = ""
+    beside: tuple[str, ...] = ()
 
     def refuse(self, text: str, reason: str) -> None:
         """Count a refused line."""
@@ -58,7 +60,7 @@ class Reading:
 
     def notes(self) -> tuple[str, ...]:
         """What was decided, one line each."""
-        found: list[str] = []
+        found = list(self.beside)
         if self.refused:
             reasons = "; ".join(f"{n:,} {why}" for why, n in self.refused.most_common())
             found.append(f"lines left out: {sum(self.refused.values()):,} ({reasons})")
@@ -174,7 +176,7 @@ class Molecules(DataConfig):
             lines = files.read(files.locate(self.path, named.NAMES), self.column, most)
         texts = lines.texts if most is None else lines.texts[:most]
         reading = read_lines(texts, size=self.size, on_progress=on_progress)
-        reading.column = lines.column
+        reading.column, reading.beside = lines.column, lines.notes
         return reading
 
     @property

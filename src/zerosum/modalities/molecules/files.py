@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from zerosum.data import places
 from zerosum.errors import UserError, nearest
 from zerosum.modalities.molecules import chem
+from zerosum.names import first_names, printable
 
-FOLDER_VARIABLE = "ZEROSUM_DATA"
 LISTS, TABLES = (".smi", ".smiles", ".txt"), (".csv", ".tsv")
 _NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "smile", "smi", "mol_smiles")
 _LOOKED = 50  # values of a column that are tried when no header says which one it is
@@ -27,10 +27,12 @@ class Lines:
     Attributes:
         texts: One per line, not yet looked at.
         column: The column that they come from; "" in a list.
+        notes: What else the file holds and is not read, one line each.
     """
 
     texts: list[str]
     column: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def suffix_of(path: Path) -> str:
@@ -47,21 +49,12 @@ def locate(text: str, names: tuple[str, ...]) -> Path:
         names: Named sets, for the hint.
 
     Raises:
-        UserError: It is nowhere.
+        UserError: It is nowhere, or no file.
     """
-    path = Path(text).expanduser()
-    root = os.environ.get(FOLDER_VARIABLE)
-    places = [path] if not root or path.is_absolute() else [path, Path(root).expanduser() / path]
-    for place in places:
-        if place.is_file():
-            return place
-        if place.is_dir():
-            raise UserError(f"{place} is a folder: name the file of SMILES in it")
-    also = f" (nor in {root}, the {FOLDER_VARIABLE})" if len(places) > 1 else ""
-    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    hint = nearest(path.name, [*names, *siblings])
-    cure = hint if hint.startswith("did you") else f"named sets: {', '.join(names)}"
-    raise UserError(f"no file {text}{also}: {cure}")
+    path = places.locate(text, names)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file of SMILES in it")
+    return path
 
 
 def read(path: Path, column: str = "", most: int | None = None) -> Lines:
@@ -89,16 +82,25 @@ def read(path: Path, column: str = "", most: int | None = None) -> Lines:
 
 def _list(text: IO[str], most: int | None) -> Lines:
     found: list[str] = []
+    comments = more = 0
     for line in text:
-        word = line.split()[0] if line.split() else ""
+        words = line.split()
+        word = words[0] if words else ""
         if not found and word.lower() in _NAMES:
             continue  # a header
         if word.startswith("#"):
+            comments += 1
             continue
+        more += len(words) > 1
         found.append(word)
         if most is not None and len(found) >= most:
             break
-    return Lines(found)
+    notes: tuple[str, ...] = ()
+    if comments:
+        notes += (f"comments left out: {comments:,} lines that begin with #",)
+    if more:
+        notes += (f"words after the SMILES left out of {more:,} lines",)
+    return Lines(found, notes=notes)
 
 
 def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
@@ -113,7 +115,10 @@ def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
         if most is not None and len(table) >= most:
             break
     number = _column(header, table, path, column)
-    return Lines([row[number] if number < len(row) else "" for row in table], header[number])
+    texts = [row[number] if number < len(row) else "" for row in table]
+    rest = [printable(name) for i, name in enumerate(header) if i != number]
+    notes = (f"columns left out: {len(rest):,} ({first_names(rest)})",) if rest else ()
+    return Lines(texts, header[number], notes)
 
 
 def _column(header: list[str], table: list[list[str]], path: Path, column: str) -> int:

@@ -6,9 +6,10 @@ import os
 from itertools import product
 from pathlib import Path
 
+from zerosum.data.places import FOLDER_VARIABLE
 from zerosum.errors import UserError
 from zerosum.modalities.molecules.chem import clean
-from zerosum.modalities.molecules.files import FOLDER_VARIABLE, Lines, read
+from zerosum.modalities.molecules.files import Lines, read
 
 MADE = "alkanes-and-friends"
 FILES = {

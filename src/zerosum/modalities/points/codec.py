@@ -40,12 +40,12 @@ class PointCodec(Codec):
     def write(self, batch: Batch, path: Path) -> int:
         """Rows of coordinates (.csv), an array `samples` (.npz), or a plot (.png)."""
         self.check(path)
-        if path.suffix == ".png":
+        if path.suffix.lower() == ".png":
             save_figure(scatter(batch["point"], None), path)
             return len(batch["point"])
         points = self.decode(batch)
         with atomic(path) as partial:
-            if path.suffix == ".csv":
+            if path.suffix.lower() == ".csv":
                 header = ",".join(f"x{axis}" for axis in range(points.shape[1]))
                 np.savetxt(partial, points, "%.9g", delimiter=",", header=header, comments="")
             else:

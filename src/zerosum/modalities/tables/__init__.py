@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -43,14 +44,15 @@ class Tables(Modality):
         return METRICS
 
     def reads(self, path: str) -> str:
-        from zerosum.modalities.tables.opening import NAMES
+        from zerosum.modalities.tables.opening import NAMES, describes_others, tables_in
         from zerosum.modalities.tables.reading import is_table
 
         if path in NAMES:
             return f"the table '{path}'"
         place = Path(path).expanduser()
-        if place.is_dir():
-            return "a folder with a table" if any(map(is_table, place.iterdir())) else ""
+        if os.path.isdir(place):  # unlike the path's own method, this never raises
+            found = [table for table in tables_in(place) if not describes_others(table)]
+            return f"a folder with a table ({found[0].name})" if found else ""
         return "a table" if is_table(place) else ""
 
     def inspect(

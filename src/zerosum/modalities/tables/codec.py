@@ -170,11 +170,12 @@ class TableCodec(Codec):
         self.check(path)
         frame = self.decode(batch)
         with atomic(path) as partial:
-            if path.suffix == ".parquet":
+            if path.suffix.lower() == ".parquet":
                 require("pyarrow", "tables")
                 frame.to_parquet(partial, index=False)
             else:
-                frame.to_csv(partial, index=False, sep="\t" if ".tsv" in path.suffixes else ",")
+                between = "\t" if ".tsv" in path.name.lower() else ","
+                frame.to_csv(partial, index=False, sep=between)
         return len(frame)
 
     def check(self, path: Path) -> None:

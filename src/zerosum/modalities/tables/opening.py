@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,9 +12,17 @@ from zerosum.data.source import Split
 from zerosum.errors import UserError, require
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.fitting import summary
-from zerosum.modalities.tables.reading import SUFFIXES, Read, is_table, read_table
+from zerosum.modalities.tables.reading import (
+    SUFFIXES,
+    Read,
+    is_table,
+    looks_tabular,
+    mentions,
+    read_table,
+)
 from zerosum.modalities.tables.settings import TableSettings
 from zerosum.modalities.tables.source import TableSource
+from zerosum.names import first_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +49,8 @@ _ADULT = (
     "income",
 )
 """As the UCI archive describes its columns."""
+_ABOUT = re.compile(r"label|annot|metadata|caption|attr")
+_MANY = 1000  # names that are looked for
 _FOLDERS = ("tabular", "adult", ".")  # where a named set may lie below the data folder
 
 
@@ -104,9 +115,9 @@ def find(config: TableSettings) -> Found:
         return _adult()
     if config.path in SAMPLES:
         return _sample(config.path)
-    path = locate(config.path, NAMES)
+    path, beside = locate(config.path, NAMES), ()
     if path.is_dir():
-        path = _only_table(path)
+        path, beside = _only_table(path)
     if not is_table(path):
         raise UserError(f"{path} is no table: give {', '.join(SUFFIXES[:3])} or .parquet")
     read: Read = read_table(
@@ -123,13 +134,43 @@ def find(config: TableSettings) -> Found:
         if name.lower().endswith(suffix):
             name = name[: -len(suffix)]
             break
-    return Found(name, read.frame, notes=read.notes)
+    return Found(name, read.frame, notes=beside + read.notes)
 
 
-def _only_table(folder: Path) -> Path:
-    tables = sorted(path for path in folder.iterdir() if is_table(path))
+def tables_in(folder: Path) -> list[Path]:
+    """The files in a folder that are tables; texts such as a README are none.
+
+    Where the folder may not be read there are none.
+    """
+    try:
+        found = sorted(path for path in folder.iterdir() if is_table(path) and path.is_file())
+    except OSError:
+        return []
+    return [path for path in found if path.suffix != ".txt" or looks_tabular(path)]
+
+
+def describes_others(table: Path) -> bool:
+    """Whether a table is about the files beside it, such as labels of pictures."""
+    others = [path for path in table.parent.iterdir() if not is_table(path)]
+    others = [path.name for path in others if not path.name.startswith(".")]
+    if not others:
+        return False
+    return bool(_ABOUT.search(table.name.lower())) or mentions(table, others[:_MANY])
+
+
+def _only_table(folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The table of a folder, and notes of what else lies there."""
+    tables = tables_in(folder)
     if len(tables) == 1:
-        return tables[0]
+        others = sorted(
+            path.name
+            for path in folder.iterdir()
+            if path != tables[0] and not path.name.startswith(".")
+        )
+        notes = (f"the table is {tables[0].name}",)
+        if others:
+            notes += (f"left out beside it: {len(others):,} ({first_names(others)})",)
+        return tables[0], notes
     if not tables:
         raise UserError(f"{folder} holds no table: name a file such as rows.csv")
     listed = ", ".join(path.name for path in tables[:8])

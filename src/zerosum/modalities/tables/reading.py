@@ -44,6 +44,29 @@ def is_table(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
+def looks_tabular(path: Path) -> bool:
+    """Whether the first lines of a text have several cells each, all the same number."""
+    try:
+        lines = _start(path, "latin-1").splitlines()[:100]
+        delimiter = find_delimiter("\n".join(lines))
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        counts = [len(row) for row in rows if row]
+    except (UserError, csv.Error):
+        return False
+    return len(counts) > 1 and min(counts) == max(counts) > 1
+
+
+def mentions(path: Path, names: Sequence[str]) -> bool:
+    """Whether the first lines of a text hold one of some names."""
+    if path.name.lower().endswith(".parquet"):
+        return False
+    try:
+        text = _start(path, "latin-1")
+    except UserError:
+        return False
+    return any(name.encode(errors="surrogateescape").decode("latin-1") in text for name in names)
+
+
 def read_table(
     path: Path,
     *,

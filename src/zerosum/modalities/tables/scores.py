@@ -249,7 +249,7 @@ def _auc(train: View, test: View, target: str, positive: int, seed: int) -> Scor
     truth = test.codes[target] == positive
     if y.all() or not y.any():  # nothing to learn: every row gets the same answer
         return Score(value=0.5, n_real=len(test), n_fake=len(train))
-    model = HistGradientBoostingClassifier(random_state=seed)
+    model = HistGradientBoostingClassifier(random_state=seed % 2**32)
     model.set_params(categorical_features=discrete)
     chances = model.fit(x, y).predict_proba(_inputs(test, target)[0])[:, 1]
     value, variance = area(chances[truth], chances[~truth])
@@ -281,7 +281,7 @@ def _r2(train: View, test: View, target: str, seed: int) -> Score:
     x, discrete = _inputs(train, target)
     y, truth = train.numbers[target], test.numbers[target]
     kept, there = np.isfinite(y), np.isfinite(truth)
-    model = HistGradientBoostingRegressor(random_state=seed)
+    model = HistGradientBoostingRegressor(random_state=seed % 2**32)
     model.set_params(categorical_features=discrete)
     model.fit(x[kept], y[kept])
     error = truth[there] - model.predict(_inputs(test, target)[0][there])

@@ -170,7 +170,7 @@ def _network(library: Any, kind: Kind, config: Path, name: str) -> Any:
         UserError: Weights of another kind, which the library would fill up with random ones.
     """
     # The whole CLIP states the width of its embeddings for both towers, not in the one's part.
-    stated = json.loads(config.read_text()).get("projection_dim")
+    stated = json.loads(config.read_text(encoding="utf-8")).get("projection_dim")
     width = {} if stated is None else {"projection_dim": stated}
     try:
         network, facts = getattr(library, kind.network).from_pretrained(
