@@ -6,6 +6,8 @@ import importlib
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from zerosum.names import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import ModuleType
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 class UserError(Exception):
     """Wrong input, with its cure. The command line prints one line and exits with status 2."""
+
+    def __str__(self) -> str:
+        """The message; what a name from outside brings cannot steer the terminal."""
+        return printable(super().__str__(), keep="\n\t")
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from zerosum.names import printable
+
 
 class ProgressBar:
     """One bar for all long work.
@@ -85,7 +87,8 @@ class ProgressBar:
             self.say(line)
 
     def say(self, line: str) -> None:
-        """One line on stderr, without disturbing the bar."""
+        """One line on stderr, without disturbing the bar or the terminal."""
+        line = printable(line)
         if self._bar is not None:
             self._bar.console.print(line, markup=False)
         else:

@@ -62,7 +62,7 @@ def test_debug_may_stand_anywhere(monkeypatch):
             ["train.examples=many", "expected a valid integer"],
         ),
         (["dcgan/tiny", "train.examples=1.5"], ["train.examples=1.5", "expected a valid integer"]),
-        (["dcgan/tiny", "train.batch=0"], ["train.batch=0", "must be greater than 0"]),
+        (["dcgan/tiny", "train.batch=0"], ["train.batch=0", "must be at least 1"]),
         (["dcgan/tiny", "train.batch_per_device=5"], ["batch=16 is no multiple"]),
         (["dcgan/tiny", "train.precision=fp8"], ["expected 'fp32' or 'bf16'"]),
         (["dcgan/tiny", "train.compile=maybe"], ["expected a valid boolean"]),
@@ -305,7 +305,7 @@ def test_labels_for_a_model_without(trained, points, refused):
         ("3,-1", ["no class -1", "0 to 9"]),
         ("three", ["label=three", "known: 0, 1, 2"]),
         ("1.5", ["label=[1.5]", "whole numbers"]),
-        ("", ["label=", "no class ''"]),
+        ("", ["--labels is empty"]),
     ],
 )
 def test_labels_that_are_none(labels, naming, labelled, refused):

@@ -65,7 +65,7 @@ def test_a_runs_best_has_the_records_of_its_run(run):
     from zerosum.pipelines.report.facts import read
 
     out, _ = run
-    RunFolder(out).checkups.write_text('{"seen": 80, "signals": {}}\n')
+    RunFolder(out).checkups.write_text('{"seen": 80, "signals": {}, "failures": []}\n')
     assert examine(out / "best").checkups == examine(out).checkups != []
     whole, best = read(out), read(out / "best")
     assert (whole.name, best.name) == ("run", "run/best")

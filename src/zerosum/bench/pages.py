@@ -45,7 +45,7 @@ def between_marks(page: Path, mark: str, text: str) -> None:
 
 
 def _place(page: Path, mark: str) -> re.Match[str] | None:
-    text = page.read_text() if page.is_file() else ""
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
     begin, end = map(re.escape, _lines(mark))
     return re.search(rf"^{begin}\n(.*?)^{end}$", text, re.DOTALL | re.MULTILINE)
 

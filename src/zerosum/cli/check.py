@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from zerosum.core.registry import System
 
 
 def check(
@@ -14,22 +18,9 @@ def check(
 
     Example: zerosum check dcgan
     """
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    from zerosum.core.registry import modules, system
     from zerosum.pipelines.check import check_game
 
-    file = Path(model if model.endswith(".py") else f"{model}.py")
-    if model in modules():
-        found = system(model)
-    elif file.exists():
-        found = system(file.stem, str(file))
-    elif "." in model or "/" in model or find_spec(model) is not None:
-        found = system(file.stem, model)
-    else:
-        found = system(model)  # which is unknown: the refusal names the nearest ones
-    failures = 0
+    found, failures = _found(model), 0
     for finding in check_game(found):
         failures += finding.problem is not None
         print(f"{'FAIL' if finding.problem else 'ok  '}  {finding.rule}")
@@ -38,3 +29,25 @@ def check(
     if failures:
         raise typer.Exit(1)
     print(f"{found.name} keeps the contract")
+
+
+def _found(model: str) -> System:
+    """The system that a word names: a key, a file with or without `.py`, or a module."""
+    from importlib.util import find_spec
+
+    from zerosum.core.registry import modules, system
+    from zerosum.errors import UserError
+
+    file = Path(model if model.endswith(".py") else f"{model}.py")
+    if model in modules():
+        return system(model)
+    if file.is_file():
+        return system(file.stem, str(file))
+    dotted = all(part.isidentifier() for part in model.split("."))
+    if not dotted and not model.endswith(".py") and (Path(model).exists() or "/" in model):
+        raise UserError(
+            f"{model} is no model: give the name of a system, a module, or the .py file of one"
+        )
+    if model.endswith(".py") or (dotted and ("." in model or find_spec(model) is not None)):
+        return system(file.stem, model)
+    return system(model)  # which is unknown: the refusal names the nearest ones

@@ -30,14 +30,18 @@ def doctor(
 
     Example: zerosum doctor runs/clothes
     """
-    from zerosum.files import write_text
+    from zerosum.files import must_be_file, write_text
     from zerosum.pipelines.examine import examine
 
+    must_be_file(json, "--json")
     opinion = examine(run, module=module, deep=deep)
-    _signals(opinion)
-    _verdict(opinion)
+    try:  # before anything is printed, which may fail as well
+        if json is not None:
+            write_text(json, _dumped(opinion))
+    finally:
+        _signals(opinion)
+        _verdict(opinion)
     if json is not None:
-        write_text(json, _dumped(opinion))
         print(f"written to {json}")
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
 from zerosum.progress import ProgressBar
+
+WIDEST = 2**16
+"""Pixels of the longest side that a recipe may ask for too."""
 
 if TYPE_CHECKING:
     from zerosum.metrics.record import ScoreRecord
@@ -47,9 +52,11 @@ def evaluate(
         ),
     ] = None,
     samples: Annotated[
-        int, typer.Option(help="Generated images; at most as many real ones.")
+        int, typer.Option(max=LARGEST_CLOCK, help="Generated images; at most as many real ones.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same figures.")
+    ] = 0,
     size: Annotated[
         str | None, typer.Option(help="With --real: bring images to 64 or 64x128 pixels.")
     ] = None,
@@ -71,6 +78,7 @@ def evaluate(
     Example: zerosum evaluate runs/demo --metrics fd,kd,prdc --samples 2000
     """
     from zerosum.errors import UserError
+    from zerosum.files import must_be_file
     from zerosum.pipelines.evaluate import Evaluator
 
     if runs and (real or fake):
@@ -79,6 +87,7 @@ def evaluate(
         raise UserError("nothing to score: name the folder of a run, or give --real and --fake")
     if size is not None and runs:
         raise UserError("--size is for --real and --fake: runs have the size they learned at")
+    must_be_file(json, "--json")
     progress = ProgressBar(quiet)
     evaluator = Evaluator(
         [] if metrics is None else metrics.split(","),
@@ -97,9 +106,12 @@ def evaluate(
             found = [evaluator.folders(real, fake, _size(size))]
     finally:
         progress.close()
-    show(found)
+    try:  # before anything is printed, which may fail as well
+        if json is not None:
+            _write(found, json)
+    finally:
+        show(found)
     if json is not None:
-        _write(found, json)
         print(f"records written to {json}")
 
 
@@ -108,10 +120,10 @@ def _size(text: str | None) -> tuple[int, int] | None:
 
     if text is None:
         return None
-    height, _, width = text.partition("x")
-    if not height.isdigit() or not (width or height).isdigit() or int(height) < 1:
+    found = re.fullmatch(r"([0-9]{1,5})(?:x([0-9]{1,5}))?", text)
+    if found is None or not all(1 <= int(side) <= WIDEST for side in found.groups("1")):
         raise UserError(f"--size {text} is no size: write 64 or 64x128 (height x width)")
-    return int(height), int(width or height)
+    return int(found[1]), int(found[2] or found[1])
 
 
 def show(found: Sequence[Evaluation]) -> None:

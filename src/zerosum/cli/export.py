@@ -22,9 +22,11 @@ def export(
 
     Example: zerosum export runs/demo --to model --onnx
     """
+    from zerosum.files import must_be_empty, whole_folder
     from zerosum.pipelines import export as exporting
     from zerosum.training.run import RunFolder, read_run
 
+    must_be_empty(to, "--to")
     saved = read_run(run, module)
     game = saved.game
     if onnx:
@@ -32,13 +34,14 @@ def export(
         from zerosum.pipelines.onnx import tools
 
         tools(game)
-    files = exporting.write(game, saved.recipe, saved.codec, to, RunFolder(run).scores)
-    for file in files:
-        print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")
-    if onnx:
-        from zerosum.pipelines.onnx import write
+    worst = None
+    with whole_folder(to, "--to") as partial:
+        exporting.write(game, saved.recipe, saved.codec, partial, RunFolder.around(run).scores)
+        if onnx:
+            from zerosum.pipelines.onnx import write
 
-        path = to / "generator.onnx"
-        worst = write(game, path)
-        size = path.stat().st_size / 2**20
-        print(f"{path}  {size:.2f} MiB, equal to torch within {worst:.1e}")
+            worst = write(game, partial / "generator.onnx")
+    for file in sorted(to.iterdir()):
+        print(f"{file}  {file.stat().st_size / 2**20:.2f} MiB")
+    if worst is not None:
+        print(f"generator.onnx is equal to torch within {worst:.1e}")

@@ -8,13 +8,17 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.limits import MOST_SEEDS
+
 
 def families(
     data: Annotated[str, typer.Option("--set", help="digits or fashion.")] = "digits",
     systems: Annotated[
         str | None, typer.Option(help="Of these systems only, such as gan,vae.", metavar="A,B")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each system.")] = 3,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=MOST_SEEDS, help="Trainings of each system.")
+    ] = 3,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -51,8 +55,9 @@ def families(
     from zerosum.bench.families.table import note, table
     from zerosum.bench.pool import cores
     from zerosum.errors import UserError
-    from zerosum.files import write_text
+    from zerosum.files import must_be_file, write_text
 
+    must_be_file(json, "--json")
     judge = protocol(data)
     names = chosen([name.strip() for name in systems.split(",")] if systems else [], data)
     budget = judge.seconds if seconds is None else seconds
@@ -71,13 +76,13 @@ def families(
     if not results:
         raise UserError(f"{out} holds no results of this set yet: run without --no-train")
     rivals = judge.rivals()
-    print(table(results, rivals))
-    print(f"\n{note(judge, results)}")
     folder = out / data
     draw_progress(folder / "progress.png", judge, results, rivals)
     draw_spectra(folder / "spectra.png", judge, results)
     if json is not None:
         write_text(json, dumps({"results": results, "rivals": rivals}, indent=1) + "\n")
-    if pages is not None:
-        for path in publish(pages, judge, results, rivals, folder):
-            print(path, file=sys.stderr)
+    changed = publish(pages, judge, results, rivals, folder) if pages is not None else []
+    print(table(results, rivals))
+    print(f"\n{note(judge, results)}")
+    for path in changed:
+        print(path, file=sys.stderr)

@@ -7,11 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
+from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
+
 
 def generate(
     run: Annotated[Path, typer.Argument(help="Folder of a run or of an exported model.")],
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="How many samples.")] = 64,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same samples.")] = 0,
+    n: Annotated[
+        int,
+        typer.Option("-n", "--number", min=1, max=LARGEST_CLOCK, help="How many samples."),
+    ] = 64,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed gives the same samples.")
+    ] = 0,
     condition: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,6 +63,7 @@ def generate(
     generator = Generator.load(run, device=device, module=module)
     path = out or Path(f"samples{generator.codec.suffixes[0]}")
     generator.codec.check(path)
+    generator.check_number(n, None if path.suffix else path)
     settings = _pairs(option or [], "--option")
     if truncation is not None:
         settings["truncation"] = truncation
@@ -69,7 +77,7 @@ def generate(
         objects = None if inputs is None else generator.read_inputs(inputs, n)
         samples = generator.draw(n, seed=seed, options=settings, inputs=objects, **values)
     drawn = len(next(iter(samples.values())))
-    written = generator.codec.write(samples, path)
+    written = generator.write(samples, path)
     of = "" if written == drawn else f" of {drawn:,}"
     print(f"{written:,}{of} {generator.modality.noun} written to {path}")
 

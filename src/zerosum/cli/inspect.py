@@ -20,17 +20,18 @@ def inspect(
 
     Ends with the exact command to type next. Example: zerosum inspect photos/
     """
+    from zerosum.names import printable
     from zerosum.pipelines.reading import kind_of
 
     found = kind_of(path, kind).inspect(path)
     if as_json:
         print(json.dumps(dict(found.facts), indent=2))
         return
-    print(found.path)
+    print(printable(found.path))
     for name, value in found.rows.items():
-        print(f"  {name:<14}{value}")
+        print(f"  {name:<14}{printable(value)}")
     for line in found.notes:
-        print(f"  {'note':<14}{line}")
+        print(f"  {'note':<14}{printable(line)}")
     for line in found.warnings:
-        print(f"  {'WARNING':<14}{line}")
-    print(f"\nnext: {found.command}")
+        print(f"  {'WARNING':<14}{printable(line)}")
+    print(f"\nnext: {printable(found.command)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 import typer
@@ -22,7 +23,9 @@ from zerosum.cli import (
     study,
     train,
 )
+from zerosum.cli.output import forgiving, lost
 from zerosum.errors import UserError
+from zerosum.names import printable
 
 app = typer.Typer(
     name="zerosum",
@@ -60,27 +63,40 @@ class Complaint(Protocol):
 
 
 def main() -> None:
-    """Run the command line. Wrong input ends with one line on stderr and status 2."""
+    """Run the command line. Wrong input ends with one line on stderr and status 2.
+
+    A reader of the output that leaves, as `head` does, is no failure.
+    """
+    with forgiving():
+        status = _run()
+        reason = lost()
+        if reason:
+            complain(f"standard output was cut short: {reason}; files were written all the same")
+            status = status or 1
+        sys.stderr.flush()
+    sys.exit(status)
+
+
+def _run() -> int:
+    """The status that the command of this process ends with."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
+        refuse_empty(arguments)
         status = app(arguments or ["--help"], prog_name="zerosum", standalone_mode=False)
     except UserError as error:
         if debug:
             raise
         complain(str(error))
-        status = 2
+        return 2
     except ClickException as error:
         if debug:
             raise
         complain(f"{cast(Complaint, error).format_message()} (see zerosum --help)")
-        status = 2
+        return 2
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
-        status = 130
-    except BrokenPipeError:  # the reader, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        return 130
     except OSError as error:
         if debug:
             raise
@@ -89,16 +105,42 @@ def main() -> None:
             if error.filename
             else f"the system refused: {error}"
         )
-        status = 2
+        return 2
     except Exception as error:
         if debug:
             raise
+        if out_of_memory(error):
+            complain(
+                "out of memory: ask for fewer samples at a time (-n, --samples), or set "
+                "train.batch_per_device or the sizes of the data and the model lower"
+            )
+            return 2
         complain(f"unexpected {type(error).__name__}: {error} (a bug; --debug shows where)")
-        status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an option that is given nothing, as by an unset variable: "" is a path to here.
+
+    Raises:
+        UserError: One is.
+    """
+    for before, word in zip(["", *arguments], arguments):
+        name, equals, value = word.partition("=")
+        option = name.startswith("-") and bool(equals) and not value
+        if not word or option:
+            what = name if option else before if before.startswith("-") else "an argument"
+            raise UserError(f"{what} is empty: give it a value, or leave it out")
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether the system or a device had no memory left; torch says so in words."""
+    words = ("out of memory", "can't allocate memory", "Unable to allocate")
+    return isinstance(error, MemoryError) or any(one in str(error) for one in words)
 
 
 def complain(message: str) -> None:
     """One line on stderr; in a run of several processes the first one speaks."""
     if os.environ.get("RANK", "0") == "0":
-        print("zerosum: " + " ".join(message.split()), file=sys.stderr)
+        print("zerosum: " + printable(" ".join(message.split())), file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zerosum.cli.limits import LARGEST_CLOCK, MOST_SEEDS
 from zerosum.cli.tables import show
 from zerosum.progress import ProgressBar
 
@@ -26,11 +27,15 @@ def modes(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, help="How many, trained side by side.  [default: the profile's]"),
+        typer.Option(
+            min=1, max=MOST_SEEDS, help="How many, trained side by side.  [default: the profile's]"
+        ),
     ] = None,
     updates: Annotated[
         int | None,
-        typer.Option(min=1, help="Updates of the generator.  [default: the profile's]"),
+        typer.Option(
+            min=1, max=LARGEST_CLOCK, help="Updates of the generator.  [default: the profile's]"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of results, pictures and checkpoints.")] = Path(
         "runs/modes"
@@ -53,7 +58,7 @@ def modes(
     from zerosum.bench.modes.report import mark, shown
     from zerosum.bench.modes.settings import setting
     from zerosum.bench.pages import between_marks, demand
-    from zerosum.files import write_text
+    from zerosum.files import must_be_file, write_text
 
     names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
     for name in names:  # all refusals before the first training
@@ -62,6 +67,7 @@ def modes(
             demand(page, mark(name, profile))
     if models is not None:
         methods(models)
+    must_be_file(json, "--json")
     reports = []
     progress = ProgressBar(quiet)
     try:
@@ -81,10 +87,11 @@ def modes(
                 between_marks(page, report.mark, report.markdown())
     finally:
         progress.close()
+    if json is not None:
+        write_text(json, shown(reports))
     for report in reports:
         _show(report)
     if json is not None:
-        write_text(json, shown(reports))
         print(f"results written to {json}")
     print(f"pictures in {out}/SUITE-PROFILE/METHOD/samples.png")
 

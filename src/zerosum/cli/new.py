@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.resources import files
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +27,11 @@ def new(
 
     if not name.isidentifier() or name != name.lower():
         raise UserError(f"'{name}' is no name for a module: use small letters, digits and _")
+    if iskeyword(name) or _taken(name):
+        raise UserError(
+            f"Python, or an installed package, has a word or module '{name}', which {name}.py "
+            "would stand in the way of: choose another name"
+        )
     if name in modules():
         raise UserError(f"zerosum has a model '{name}' already: choose another name")
     path = Path(f"{name}.py")
@@ -35,3 +42,15 @@ def new(
     title = "".join(word.capitalize() for word in name.split("_"))
     write_text(path, template.replace("NAME", name).replace("Title", title))
     print(f"wrote {path}. Next:\n  zerosum check {name}\n  zerosum train --module {path}")
+
+
+def _taken(name: str) -> bool:
+    """Whether a file of that name, in the folder that Python starts in, would hide a module."""
+    if name in sys.stdlib_module_names:
+        return True
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, None)
+        # One without an origin is a folder that only happens to be called so.
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent.resolve() != Path.cwd()
+    return False

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
 from zerosum.progress import ProgressBar
 
 
@@ -15,9 +16,12 @@ def report(
         Path, typer.Argument(metavar="RUN", help="Folder of a run.", show_default=False)
     ],
     samples: Annotated[
-        int, typer.Option(min=0, help="Samples for scores with intervals; 0 leaves them out.")
+        int,
+        typer.Option(
+            min=0, max=LARGEST_CLOCK, help="Samples for scores with intervals; 0 leaves them out."
+        ),
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the samples.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     module: Annotated[
         str | None, typer.Option(help="Module or .py file of a model of your own.")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
+
 
 class RunFirst(TyperGroup):
     """Takes `study RUN` for `study make RUN`."""
@@ -35,12 +37,20 @@ def make(
         str | None,
         typer.Option(help="Real images: folder, archive or named set.  [default: held-out ones]"),
     ] = None,
-    images: Annotated[int, typer.Option(help="Real images, and as many generated ones.")] = 50,
-    checks: Annotated[int, typer.Option(help="Attention checks: images of noise.")] = 4,
+    images: Annotated[
+        int,
+        typer.Option(min=1, max=LARGEST_CLOCK, help="Real images, and as many generated ones."),
+    ] = 50,
+    checks: Annotated[
+        int, typer.Option(min=0, max=10_000, help="Attention checks: images of noise.")
+    ] = 4,
     milliseconds: Annotated[
-        int, typer.Option(help="Show each image so long; 0 until it is answered.")
+        int,
+        typer.Option(
+            min=0, max=3_600_000, help="Show each image so long; 0 until it is answered."
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Of the images.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of the images.")] = 0,
     module: Annotated[
         str | None, typer.Option(help="Module or .py file of a model of your own.")
     ] = None,
@@ -73,7 +83,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="127.0.0.1: this machine alone; 0.0.0.0: the network.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
 ) -> None:
     """Show a study to browsers and collect the answers, until Ctrl-C.
 
@@ -100,15 +110,22 @@ def show(
     """
     from json import dumps
 
-    from zerosum.files import write_text
+    from zerosum.files import must_be_file, write_text
     from zerosum.pipelines.study import score
 
+    must_be_file(json, "--json")
     found = score(study)
     rows: dict[str, Any] = {
         "errors (HYPE; 50 % is guessing)": found.hype,
         "generated taken for real": found.on_generated,
         "real taken for generated": found.on_real,
     }
+    if json is not None:
+        tree: dict[str, Any] = {
+            name: {"value": one.value, "interval": one.interval} for name, one in rows.items()
+        }
+        tree |= {"raters": found.raters, "answers": found.answers, "left out": found.left_out}
+        write_text(json, dumps(tree, indent=1) + "\n")
     for name, one in rows.items():
         assert one.interval is not None
         low, high = one.interval
@@ -122,9 +139,3 @@ def show(
     )
     if found.left_out:
         print(f"left out (failed attention checks): {', '.join(found.left_out)}")
-    if json is not None:
-        tree: dict[str, Any] = {
-            name: {"value": one.value, "interval": one.interval} for name, one in rows.items()
-        }
-        tree |= {"raters": found.raters, "answers": found.answers, "left out": found.left_out}
-        write_text(json, dumps(tree, indent=1) + "\n")

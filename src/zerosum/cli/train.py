@@ -110,6 +110,7 @@ def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | No
 def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> None:
     """Print the resolved recipe, parameter counts, memory and files of a run."""
     from zerosum.core.runtime import Runtime
+    from zerosum.names import printable
     from zerosum.training.prepare import needs, prepare
     from zerosum.training.run import RunFolder
 
@@ -119,6 +120,8 @@ def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> N
     RunFolder(folder).check(resolved)
     need = needs(resolved, split, runtime, module)
     steps = -(-train.examples // train.batch)
+    for line in split.train.notes:
+        print(printable(line), file=sys.stderr)
     print(resolved.to_json())
     for player, count in need.parameters.items():
         print(f"{player:<16}{count:>14,} parameters")
@@ -138,12 +141,13 @@ def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> N
 def _report(folder: Path, suffix: str, module: str | None) -> None:
     """Say what the run left and what to type next."""
     from zerosum.pipelines.report import report as write_report
-    from zerosum.records import read_lines
+    from zerosum.records import SCORE_ROW, read_lines
     from zerosum.training.checkpoint import checkpoints
     from zerosum.training.run import RunFolder
 
     run = RunFolder(folder)
-    scored = read_lines(run.scores)
+    page = write_report(folder, samples=0, module=module)[0]  # before a word is printed
+    scored = read_lines(run.scores, SCORE_ROW)
     if scored:
         last = scored[-1]
         for name, value in last["scores"].items():
@@ -156,7 +160,7 @@ def _report(folder: Path, suffix: str, module: str | None) -> None:
     print(
         f"pictures   {folder / 'samples.png'}, {folder / 'curves.png'}, {folder / 'progress.gif'}"
     )
-    print(f"report     {write_report(folder, samples=0, module=module)[0]}")
+    print(f"report     {page}")
     print(f"weights    {checkpoints(run.checkpoints)[-1] / 'ema.safetensors'}")
     print(f"next       zerosum generate {here} -n 64 --seed 0 --out samples{suffix}{own}")
     print(f"           zerosum export {here} --to model{own}")

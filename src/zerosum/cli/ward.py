@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.limits import MOST_SEEDS
 from zerosum.cli.tables import show
 
 WORDS = ("case", "planted", "actions")
@@ -17,7 +18,7 @@ def ward(
     names: Annotated[
         str | None, typer.Option("--cases", help="Of these cases only, such as hot,few,rpgan.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each case.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=MOST_SEEDS, help="Trainings of each case.")] = 3,
     act: Annotated[
         bool, typer.Option("--act", help="Train the broken runs with doctor.policy=act too.")
     ] = False,
@@ -47,8 +48,9 @@ def ward(
     from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
     from zerosum.errors import UserError
-    from zerosum.files import write_text
+    from zerosum.files import must_be_file, write_text
 
+    must_be_file(json, "--json")
     chosen = cases([name.strip() for name in names.split(",")] if names else [])
     if act:  # treated runs are compared with their healthy twins
         twins = {case.twin for case in chosen} - {case.name for case in chosen}
@@ -76,16 +78,17 @@ def ward(
     if not results:
         raise UserError(f"{out} holds no results yet: run without --no-train")
     found = matrix(chosen, results)
+    if json is not None:
+        write_text(json, dumps({"watch": results, "act": ends}, indent=1) + "\n")
+    if page is not None:
+        between_marks(page, "ward watch", f"{markdown(found)}\n\n{totals(results)}.")
+        if ends:
+            table = markdown(treated(chosen, results, ends))
+            between_marks(page, "ward act", f"{table}\n\n{endings(chosen, results, ends)}.")
     show("what the doctor said, by the number of seeds", found, WORDS)
     print(totals(results))
     if ends:
         show("runs treated with doctor.policy=act", treated(chosen, results, ends), WORDS)
         print(endings(chosen, results, ends))
     if json is not None:
-        write_text(json, dumps({"watch": results, "act": ends}, indent=1) + "\n")
         print(f"results written to {json}")
-    if page is not None:
-        between_marks(page, "ward watch", f"{markdown(found)}\n\n{totals(results)}.")
-        if ends:
-            table = markdown(treated(chosen, results, ends))
-            between_marks(page, "ward act", f"{table}\n\n{endings(chosen, results, ends)}.")

@@ -20,7 +20,7 @@ from zerosum.doctor.data import faults
 from zerosum.doctor.event import Event, Failure
 from zerosum.doctor.rules import RULES, derived
 from zerosum.modalities.modality import Modality
-from zerosum.records import append_line, forget_after, read_lines
+from zerosum.records import CHECKUP_ROW, EVENT_ROW, append_line, forget_after, read_lines
 
 CHECKUPS = 40
 """Checkups in a run whose recipe does not say how often."""
@@ -71,7 +71,7 @@ class Doctor:
         if first:
             forget_after(checkups, seen)
             forget_after(events, seen)
-            self.rows, named = read_lines(checkups), read_lines(events)
+            self.rows, named = read_lines(checkups, CHECKUP_ROW), read_lines(events, EVENT_ROW)
         self._since = {row["failure"]: row["seen"] for row in named}
         acted = [row["seen"] for row in named if changed(row["action"])]
         self._from = sum(row["seen"] <= acted[-1] for row in self.rows) if acted else 0

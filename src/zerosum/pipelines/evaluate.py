@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from zerosum.core.draw import given_inputs
 from zerosum.core.runtime import find_device
@@ -19,17 +13,16 @@ from zerosum.data.config import DataConfig
 from zerosum.data.fields import Batch, size_of
 from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
-from zerosum.files import atomic
 from zerosum.metrics.features import Features
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.record import ScoreRecord
 from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
+from zerosum.pipelines.cache import FeatureCache, batch_hash, row_hashes
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.reading import kind_of
 
-CACHE_VARIABLE = "ZEROSUM_CACHE"
 FEWEST = 10
 
 OnProgress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
@@ -97,6 +90,7 @@ class Evaluator:
         self.names, self.features, self.samples, self.seed = names, features, samples, seed
         self.device = find_device(device)
         self._report = on_progress or (lambda _what, _done, _total: None)
+        self._cache = FeatureCache()
         self._references: dict[str, Reference] = {}
         self._judges: dict[str, Judge] = {}
         self._ceilings: dict[tuple[str, ...], tuple[dict[str, ScoreRecord], list[str]]] = {}
@@ -144,15 +138,20 @@ class Evaluator:
         first, second = kind_of(real).compared(real, fake, size)
         split = first.open(None, self._reading)
         reference = self._reference(split, first)
-        made = second.open(split.codec, self._reading).train
-        return self._evaluate(second.title, reference, made.some(self.samples), None, {})
+        drawn = second.open(split.codec, self._reading).train
+        made = drawn.some(self.samples)
+        shared = _shared(reference, made)
+        found = self._evaluate(second.title, reference, made, None, {})
+        read = [f"{real}: {line}" for line in split.train.notes]
+        read += [f"{fake}: {line}" for line in drawn.notes]
+        return replace(found, notes=[*([shared] if shared else []), *found.notes, *read])
 
     def _learned(self, generator: Generator) -> Reference:
         """The data that a generator learned from, read once."""
         config = generator.recipe.data
         key = config.model_dump_json()
         if key not in self._references:
-            split = config.open(generator.codec, self._reading)
+            split = generator.open(self._reading)
             self._references[key] = self._reference(split, config)
         return self._references[key]
 
@@ -200,18 +199,12 @@ class Evaluator:
 
     def _embed(self, examples: Batch, judge: Judge, what: str, keep: bool) -> Embedded:
         """Features and logits, from the cache where the same were computed before."""
-        path = None
-        if keep and judge.features.weight_hash:
-            path = _cache_file(examples, judge.features)
-        found = None if path is None else _read_cache(path)
+        found = self._cache.read(examples, judge.features) if keep else None
         kept = None if found is None else (found["features"], found.get("logits"))
         embedded = judge.embed(examples, lambda done, total: self._report(what, done, total), kept)
-        if path is not None and found is None:
-            tensors = {"features": embedded.features.contiguous()}
-            if embedded.logits is not None:
-                tensors["logits"] = embedded.logits.contiguous()
-            with atomic(path) as partial:
-                save_file(tensors, partial)
+        if keep and found is None:
+            logits = {} if embedded.logits is None else {"logits": embedded.logits}
+            self._cache.keep(examples, judge.features, {"features": embedded.features, **logits})
         return embedded
 
     def _evaluate(
@@ -225,10 +218,7 @@ class Evaluator:
         real = reference.train
         _check_alike(name, real, fake)
         count, made = size_of(real), size_of(fake)
-        if min(count, made) < FEWEST:
-            raise UserError(
-                f"{name}: {min(count, made)} samples on one side: {FEWEST} are the least to score"
-            )
+        _check_counts(name, reference, count, made)
         judge = self._judge(reference)
         names = parse_metrics(
             ",".join(self.names or reference.modality.usual_metrics(reference.split.train.fields)),
@@ -276,6 +266,8 @@ class Evaluator:
                 f"the ceiling has {size_of(held):,} samples for {made:,}, which moves fd, "
                 f"coverage and is: for like numbers give --samples {min(size_of(held), count)}"
             )
+        if self._cache.complaint:
+            notes.append(self._cache.complaint)
         note = reference.split.heldout_note
         return Evaluation(name, scores, ceilings, note, notes + complaints)
 
@@ -331,6 +323,19 @@ class Evaluator:
         return records
 
 
+def _check_counts(name: str, reference: Reference, count: int, made: int) -> None:
+    """Refuse a side that is too small to be scored."""
+    noun = reference.modality.noun
+    if count < FEWEST:
+        held = f" (held out: {reference.split.heldout_note})" if reference.held_out else ""
+        raise UserError(
+            f"{reference.title} gives {count} {noun} to score against{held}: {FEWEST} are the "
+            "least, so add some"
+        )
+    if made < FEWEST:
+        raise UserError(f"{name} gives {made} {noun} to be scored: {FEWEST} are the least")
+
+
 def _check_alike(name: str, real: Batch, fake: Batch) -> None:
     """Refuse samples whose shapes are not those of the real examples."""
     for key in set(real) & set(fake):
@@ -341,33 +346,15 @@ def _check_alike(name: str, real: Batch, fake: Batch) -> None:
             )
 
 
-def batch_hash(examples: Batch) -> str:
-    """sha256 of the values of all fields and their shapes."""
-    digest = hashlib.sha256()
-    for name, value in sorted(examples.items()):
-        digest.update(repr((name, tuple(value.shape), value.dtype)).encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """Where features of real sets are kept: `ZEROSUM_CACHE`, or the platform's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).expanduser() / "features"
-    import pooch
-
-    return Path(pooch.os_cache("zerosum")) / "features"
-
-
-def _cache_file(examples: Batch, chosen: Features) -> Path:
-    parts = (batch_hash(examples), chosen.name, chosen.weight_hash, chosen.filter)
-    return cache_folder() / f"{hashlib.sha256(repr(parts).encode()).hexdigest()}.safetensors"
-
-
-def _read_cache(path: Path) -> dict[str, Tensor] | None:
-    """What was kept, or None where nothing was or the file is damaged."""
-    try:
-        return load_file(path) if path.is_file() else None
-    except (OSError, SafetensorError):
-        return None
+def _shared(reference: Reference, fake: Batch) -> str:
+    """What to mind where fakes are real examples themselves; "" where none is."""
+    names = sorted(set(reference.train) & set(fake))
+    parts = [part for part in (reference.train, reference.held_out) if part]
+    reals = {one for part in parts for one in row_hashes(part, names)}
+    both = sum(one in reals for one in row_hashes(fake, names))
+    if not both:
+        return ""
+    return (
+        f"both sides share {reference.modality.noun}: {both:,} of {size_of(fake):,} fakes equal a "
+        "real one, of the training part or held out; scores take that for quality"
+    )

@@ -16,7 +16,8 @@ from zerosum.doctor.dynamics import duality_gap, game_spectrum
 from zerosum.doctor.event import Event
 from zerosum.doctor.rules import RULES
 from zerosum.modalities.modality import of
-from zerosum.records import read_lines
+from zerosum.pipelines.reading import reopened
+from zerosum.records import CHECKUP_ROW, EVENT_ROW, read_lines
 from zerosum.training.run import RunFolder, read_run
 
 GAP_STEPS = 200
@@ -60,7 +61,8 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     """
     saved = read_run(path, module)
     game, recipe = saved.unaveraged(), saved.recipe
-    folder, split, kind = RunFolder.around(path), recipe.data.open(saved.codec), of(recipe.data)
+    folder, kind = RunFolder.around(path), of(recipe.data)
+    split = reopened(recipe.data, saved.codec, str(path))
     reference = Reference.of(split, kind, game)
     now, found, eigenvalues, gap = {}, [], None, None
     if isinstance(split.train, Source):
@@ -82,8 +84,8 @@ def examine(path: Path, *, module: str | None = None, deep: bool = False) -> Opi
     asked = (rule for rule in RULES if share >= rule.after)
     shown = list(dict.fromkeys(rule.failure for rule in asked if rule.holds(now)))
     return Opinion(
-        events=read_lines(folder.events),
-        checkups=read_lines(folder.checkups),
+        events=read_lines(folder.events, EVENT_ROW),
+        checkups=read_lines(folder.checkups, CHECKUP_ROW),
         now=now,
         data=found,
         shown=shown,

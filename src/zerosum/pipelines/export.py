@@ -17,8 +17,9 @@ from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
 from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
-from zerosum.files import atomic, disk_errors, write_text
-from zerosum.records import read_lines
+from zerosum.files import atomic, disk_errors, must_be_empty, write_text
+from zerosum.records import SCORE_ROW, read_lines
+from zerosum.training import fitting
 from zerosum.training.checkpoint import save_tensors
 
 FORMAT = 1
@@ -43,8 +44,7 @@ def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) 
     """
     from zerosum.version import __version__
 
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is not empty: name a new folder with --to")
+    must_be_empty(folder, "--to")
     with disk_errors(folder.parent, "nothing was written"):
         folder.mkdir(parents=True, exist_ok=True)
     kept = generator_state(game)
@@ -63,7 +63,7 @@ def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) 
         with atomic(folder / "critic.safetensors") as partial:
             save_tensors(rest, partial, {"format": "pt"})
     write_codec(codec, folder)
-    write_text(folder / "README.md", card(game, recipe, read_lines(scores)))
+    write_text(folder / "README.md", card(game, recipe, read_lines(scores, SCORE_ROW)))
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     return sorted(folder.iterdir())
 
@@ -103,13 +103,15 @@ def fill(game: Game, folder: Path) -> None:
     try:
         weights = load_file(folder / "model.safetensors")
         weights |= load_file(critic) if critic.is_file() else {}
-        missing, unexpected = game.load_state_dict(weights, strict=False)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{folder}: the weights cannot be read: {error}") from error
-    except RuntimeError as error:
-        raise UserError(f"{folder}: the weights do not fit config.json: {error}") from error
-    if unexpected or set(generator_state(game)) & set(missing):
-        raise UserError(f"{folder}: the weights do not fit config.json, which names another model")
+    lacking = [name for name in generator_state(game) if name not in weights]
+    if lacking:
+        raise UserError(
+            f"{folder}: {lacking[0]} is missing in the weights: they are those of another model "
+            "than config.json names, or its code has changed"
+        )
+    fitting.fill(game, weights, str(folder), whole=False)
 
 
 def card(game: Game, recipe: Recipe, scored: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,20 +17,24 @@ from zerosum.core.overrides import overridden_part
 from zerosum.core.recipe import Recipe
 from zerosum.core.runtime import find_device
 from zerosum.data.codec import Codec
+from zerosum.data.config import OnProgress
 from zerosum.data.fields import Batch, Category, Field
 from zerosum.data.source import Split
 from zerosum.errors import UserError
+from zerosum.files import amount, memory, room, whole_folder
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
 from zerosum.pipelines import export
+from zerosum.pipelines.conditions import Condition, condition_values
+from zerosum.pipelines.reading import reopened
 from zerosum.training.run import read_run
 
-Condition = int | float | str | Sequence[int] | Sequence[float] | Sequence[str] | Tensor
 MOST_TRIES = 500
 """Samples drawn for each that is kept, beyond which `draw_where` gives up."""
 ROUND = 1_024
 """Samples that `draw_where` draws at least at a time."""
-WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+SMALLEST_FILE = 4096
+"""Bytes of disk that the smallest file takes, nearly everywhere."""
 
 
 class Generator:
@@ -39,10 +44,12 @@ class Generator:
         game: The game with its averaged weights, in evaluation mode.
         recipe: What it was trained with.
         codec: From samples to users' objects.
+        name: What messages call it: the folder that it was loaded from.
     """
 
-    def __init__(self, game: Game, recipe: Recipe, codec: Codec) -> None:
+    def __init__(self, game: Game, recipe: Recipe, codec: Codec, name: str = "") -> None:
         self.game, self.recipe, self.codec = game, recipe, codec
+        self.name = name or recipe.system
 
     @classmethod
     def load(
@@ -64,7 +71,7 @@ class Generator:
         else:
             saved = read_run(folder, module)
             game, recipe, codec = saved.game, saved.recipe, saved.codec
-        return cls(game.to(where), recipe, codec)
+        return cls(game.to(where), recipe, codec, str(path))
 
     @property
     def modality(self) -> Modality:
@@ -87,13 +94,13 @@ class Generator:
         label = self.codec.fields.get("label")
         return list(label.names) if isinstance(label, Category) else []
 
-    def open(self) -> Split:
+    def open(self, on_progress: OnProgress | None = None) -> Split:
         """The data that the game learned from.
 
         Raises:
-            UserError: They are no longer there.
+            UserError: They are no longer there, or are other ones by now.
         """
-        return self.recipe.data.open(self.codec)
+        return reopened(self.recipe.data, self.codec, self.name, on_progress)
 
     def options(self, words: Mapping[str, Any]) -> SampleOptions:
         """Settings of sampling, such as `{"truncation": 0.7}`.
@@ -147,10 +154,52 @@ class Generator:
         **condition: Condition,
     ) -> dict[str, Tensor]:
         """As `sample`, with all fields as tensors on the CPU: samples first, then conditions."""
-        if n < 1:
-            raise UserError(f"{n} samples cannot be drawn: ask for at least 1")
+        self.check_number(n)
+        check_seed(seed)
         given = self.conditioned(n, condition) | self._inputs(n, inputs)
         return draw(self.game, n, seed, given, self.options(options or {}))
+
+    def check_number(self, n: int, out: Path | None = None) -> None:
+        """Refuse, before anything is drawn, a number of samples that this machine cannot hold.
+
+        Args:
+            n: How many.
+            out: The folder that each is written into as a file of its own, if one is.
+
+        Raises:
+            UserError: None are asked for, or more than its memory or the disk has room for.
+        """
+        if n < 1:
+            raise UserError(f"{n} samples cannot be drawn: ask for at least 1")
+        # A float32 for each number, and once more while the blocks are joined.
+        numbers = sum(math.prod(filter(None, f.shape)) for f in self.codec.fields.values())
+        need, have = 2 * 4 * n * numbers, memory()
+        if have and need > have:
+            raise UserError(
+                f"{n:,} samples need {amount(need)} of memory and this machine has "
+                f"{amount(have)}: ask for fewer at a time, each part under another --seed"
+            )
+        if out is not None and n * SMALLEST_FILE > (free := room(out)):
+            raise UserError(
+                f"{n:,} files need at least {amount(n * SMALLEST_FILE)} of disk and {out} has "
+                f"{amount(free)} left: free some, or ask for fewer"
+            )
+
+    def write(self, samples: Batch, path: Path) -> int:
+        """Write samples as their codec does; a folder appears when it is whole.
+
+        Returns:
+            How many were written; fewer than there are where some are none of their kind.
+
+        Raises:
+            UserError: A suffix that the codec does not know, a folder with other files, or a disk
+                that refuses.
+        """
+        self.codec.check(path)
+        if path.suffix:
+            return self.codec.write(samples, path)
+        with whole_folder(path) as partial:
+            return self.codec.write(samples, partial)
 
     @torch.no_grad()
     def interpolate(
@@ -181,6 +230,7 @@ class Generator:
             raise UserError(f"{self.recipe.system} has no latent code to interpolate")
         if stops < 2 or steps < 1:
             raise UserError("an interpolation needs at least 2 stops and 1 step between them")
+        check_seed(seed)
         rng = torch.Generator().manual_seed(seed)
         ends = codes(self.game, stops, seed)
         shares = torch.arange(steps, device=ends.device) / steps
@@ -237,6 +287,8 @@ class Generator:
         Raises:
             UserError: Words that mean nothing for these data, or hold for too few samples.
         """
+        self.check_number(n)
+        check_seed(seed)
         filters = self.modality.filters(words, self.codec, self.game.conditions())
         kept: list[dict[str, Tensor]] = []
         found, drawn, size = 0, 0, max(n, ROUND)
@@ -265,6 +317,8 @@ class Generator:
 
     def drawn_on(self, inputs: Batch, n: int, seed: int) -> dict[str, Tensor]:
         """Samples (n, ...) of given inputs, finished tensors (n, ...) by name."""
+        self.check_number(n)
+        check_seed(seed)
         return draw(self.game, n, seed, inputs)
 
     def conditioned(self, n: int, given: Mapping[str, Condition]) -> dict[str, Tensor]:
@@ -279,52 +333,14 @@ class Generator:
             if name not in fields:
                 takes = ", ".join(fields) or "no condition"
                 raise UserError(f"{self.recipe.system} takes {takes}, not '{name}'")
-            tensors[name] = _values(name, fields[name], value, n)
+            tensors[name] = condition_values(name, fields[name], value, n)
         return tensors
 
 
-def _values(name: str, field: Field, value: Condition, n: int) -> Tensor:
-    """A condition's values (n, ...): one for all samples, or one for each.
-
-    Raises:
-        UserError: Values that are none of the field's, or a wrong number of them.
-    """
-    if isinstance(field, Category):
-        value = _classes(name, field, value)
-    try:
-        tensor = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
-    shape = tuple(axis for axis in field.shape if axis is not None)
-    if tensor.ndim <= len(shape):
-        tensor = tensor[None]
-    if len(tensor) not in (1, n):
-        raise UserError(f"{len(tensor)} values of '{name}' for {n} samples: give 1 or {n}")
-    if tuple(tensor.shape[1:]) != shape:
-        raise UserError(f"'{name}' has the shape {shape}, and {tuple(tensor.shape[1:])} was given")
-    return tensor.expand(n, *shape)
-
-
-def _classes(name: str, field: Category, value: Condition) -> Tensor:
-    """Classes by number or name as int64 (N,)."""
-    if isinstance(value, str):
-        value = [value]
-    if isinstance(value, Sequence) and any(isinstance(one, str) for one in value):
-        return torch.tensor([field.number(str(one), name) for one in value])
-    try:
-        numbers = torch.as_tensor(value).flatten()
-        numbers = numbers if numbers.numel() else numbers.long()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UserError(f"{name}={value!r}: give a number, or one per sample") from error
-    if numbers.dtype not in WHOLE:
-        some = numbers.unique().tolist()[:3]
-        raise UserError(f"{name}={some}: labels are whole numbers, one per class")
-    wrong = numbers[(numbers < 0) | (numbers >= field.count)]
-    if len(wrong):
-        raise UserError(
-            f"there is no class {int(wrong[0])}: {name} goes from 0 to {field.count - 1}"
-        )
-    return numbers.long()
+def check_seed(seed: int) -> None:
+    """Refuse a seed that torch would refuse, or take for another one."""
+    if not 0 <= seed < 2**63:
+        raise UserError(f"seed {seed}: a seed is a whole number from 0 to 2**63 - 1")
 
 
 def slerp(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:

@@ -1,10 +1,15 @@
-"""Which kind of data a path is: one reading is taken, several are a question."""
+"""Which kind of data a path is, and the data of a run that is read again."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from zerosum.data import registry
+from zerosum.data.codec import Codec
+from zerosum.data.config import DataConfig, OnProgress
+from zerosum.data.places import FOLDER_VARIABLE
+from zerosum.data.source import Split
 from zerosum.errors import UserError, nearest
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
@@ -43,3 +48,32 @@ def kind_of(path: str, named: str | None = None) -> Modality:
         f"{path} can be read in several ways, say which with the system ({listed}); "
         f"inspect takes {words}"
     )
+
+
+def reopened(
+    config: DataConfig, codec: Codec, run: str, on_progress: OnProgress | None = None
+) -> Split:
+    """The data that a run learned from, opened as they were then.
+
+    Args:
+        config: Of the run's recipe.
+        codec: That the run keeps.
+        run: What the user calls the run.
+        on_progress: Called now and then with (done, of how many).
+
+    Raises:
+        UserError: They are not there any more, or not the same; it says whose data are meant.
+    """
+    try:
+        return config.open(codec, on_progress)
+    except UserError as error:
+        cure = (
+            "bring them back to that place"
+            if Path(config.title).is_absolute()
+            else "a relative path counts from the folder you are in: change to the one where the "
+            f"run was trained, or set {FOLDER_VARIABLE} to the folder that holds the data"
+        )
+        raise UserError(
+            f"{run} was trained on --data {shlex.quote(config.title)}, which cannot be read now "
+            f"({error}): {cure}"
+        ) from error

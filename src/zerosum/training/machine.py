@@ -13,7 +13,7 @@ CPUS = Path("/proc/cpuinfo")
 def processor() -> str:
     """The processor's name, such as `AMD EPYC 7B13`."""
     if CPUS.is_file():
-        for line in CPUS.read_text().splitlines():
+        for line in CPUS.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()

@@ -14,6 +14,7 @@ from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
 from zerosum.files import write_text
 from zerosum.training import checkpoint
+from zerosum.training.fitting import fill
 
 CHANGEABLE = (
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
@@ -89,8 +90,29 @@ class RunFolder:
         return self.path / "events.jsonl"
 
     @property
+    def notes(self) -> Path:
+        """What was decided and left out while the data were read, one line each."""
+        return self.path / "notes.txt"
+
+    @property
     def machine(self) -> Path:
         return self.path / "machine.json"
+
+    def read_machine(self) -> dict[str, str]:
+        """Where the run was trained; empty for runs that did not record it.
+
+        Raises:
+            UserError: The record is damaged.
+        """
+        if not self.machine.is_file():
+            return {}
+        try:
+            found = json.loads(self.machine.read_text(encoding="utf-8"))
+            return {str(name): str(value) for name, value in found.items()}
+        except (ValueError, AttributeError) as error:
+            raise UserError(
+                f"{self.machine} is damaged: take it away, and nothing is said of the machine"
+            ) from error
 
     def check(self, recipe: Recipe) -> None:
         """Refuse a folder that holds something else than an earlier part of this run.
@@ -169,7 +191,7 @@ class SavedRun:
 
     def unaveraged(self) -> Game:
         """The game with its last weights instead of the averaged ones."""
-        self.game.load_state_dict(self.snapshot.game | self.snapshot.training["extra"][0])
+        fill(self.game, self.snapshot.game | self.snapshot.training["extra"][0], "the checkpoint")
         return self.game
 
 
@@ -206,8 +228,8 @@ def read_run(path: Path, module: str | None = None) -> SavedRun:
         raise UserError(f"{folder.codec} is missing: bring it back, samples cannot be read else")
     snapshot = checkpoint.load(newest)
     game = found.game(recipe.model)
-    game.load_state_dict(snapshot.game | snapshot.training["extra"][0])
-    game.load_state_dict(snapshot.ema, strict=False)
+    fill(game, snapshot.game | snapshot.training["extra"][0], str(path))
+    fill(game, snapshot.ema, str(path), whole=False)
     state = snapshot.state
     game.progress = Progress(state["step"], state["seen"], recipe.train.examples)
     return SavedRun(game.eval(), recipe, codec, snapshot)

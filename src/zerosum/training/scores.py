@@ -15,10 +15,15 @@ from torch import Tensor
 from zerosum.core.draw import draw, given_inputs
 from zerosum.core.game import Game
 from zerosum.core.recipe import Evaluate
+from zerosum.data.fields import size_of
 from zerosum.data.source import Split
-from zerosum.metrics.judge import Judge, Taken, part_of
+from zerosum.errors import UserError
+from zerosum.metrics.judge import Judge, K, Taken, part_of
 from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities.modality import Modality
+
+FEWEST = 2 * (K + 1)
+"""Real examples whose halves have the neighbours that precision and recall ask for."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class RunJudge:
     def of(
         cls, split: Split, modality: Modality, game: Game, asked: Evaluate, title: str
     ) -> RunJudge | None:
-        """A judge on at most `asked.samples` real ones; None where raw scores cost too much.
+        """A judge on at most `asked.samples` real ones; None where raw scores cost too much, or
+        where there are too few to compare with.
 
         Args:
             split: The data.
@@ -60,6 +66,8 @@ class RunJudge:
             UserError: An unknown metric or extractor, or a metric that cannot be taken here.
         """
         examples = split.train.some(asked.samples)
+        if size_of(examples) < FEWEST and not asked.metrics:
+            return None
         features = (
             modality.features(asked.features, examples, title)
             if asked.features
@@ -75,7 +83,14 @@ class RunJudge:
         truth = judge.embed(answers) if answers else None
         made = cls(judge, asked, names, real, inputs, truth, {})
         half = len(real.features) // 2
-        apart = made._take(part_of(real, slice(half)), part_of(real, slice(half, None)), None)
+        try:
+            apart = made._take(part_of(real, slice(half)), part_of(real, slice(half, None)), None)
+        except UserError as error:
+            raise UserError(
+                f"{title} gives {len(real.features)} examples to score against (held out: "
+                f"{split.heldout_note}), and evaluate.metrics={','.join(names)} cannot be taken "
+                f"on two halves of them ({error}): give more data, or leave the metrics out"
+            ) from error
         return cls(
             judge, asked, names, real, inputs, truth, {t.name: t.score.value for t in apart}
         )

@@ -17,7 +17,7 @@ from zerosum.data.source import Split
 from zerosum.files import atomic
 from zerosum.modalities.modality import Modality, Panel
 from zerosum.plots import COLOURS, draw_curves, figure_picture, save_figure
-from zerosum.records import read_lines
+from zerosum.records import LOG_ROW, SCORE_ROW, read_lines
 from zerosum.training.run import RunFolder
 
 SEED = 0
@@ -78,7 +78,9 @@ class SheetSeries:
         last = max(self.out.sheets.glob("seen_*.png"))
         with atomic(made[0]) as partial:
             shutil.copyfile(last, partial)
-        draw_run_curves(read_lines(self.out.log), read_lines(self.out.scores), made[1])
+        draw_run_curves(
+            read_lines(self.out.log, LOG_ROW), read_lines(self.out.scores, SCORE_ROW), made[1]
+        )
         draw_film(self.out.sheets, made[2])
         return made
 

@@ -18,6 +18,7 @@ from zerosum.core.runtime import Runtime
 from zerosum.data.source import Examples, MutableSource
 from zerosum.errors import UserError
 from zerosum.training import checkpoint
+from zerosum.training.fitting import fill
 
 NOTED = ("treatment",)
 """What a checkpoint's state keeps for others."""
@@ -80,10 +81,18 @@ class TrainingState:
         """Weights, averages and optimizers of a snapshot; clock, data and noise go on."""
         extras = snapshot.training["extra"]
         own = extras[self.runtime.rank % len(extras)]
-        self.game.load_state_dict(snapshot.game | own)
-        self.ema.load(snapshot.ema)
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(snapshot.training["optimizers"][name])
+        fill(self.game, snapshot.game | own, "the checkpoint")
+        kept = snapshot.training["optimizers"]
+        try:
+            self.ema.load(snapshot.ema)
+            for name, optimizer in self.optimizers.items():
+                optimizer.load_state_dict(kept[name])
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f"the checkpoint was written for the players {', '.join(kept)}, which are other "
+                "ones as the model's code is now: bring back the code that the run began with, "
+                "or train anew into another --out"
+            ) from error
 
     def restore(self, snapshot: checkpoint.Snapshot, total: int) -> int:
         """Take everything up again.

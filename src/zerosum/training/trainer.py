@@ -22,9 +22,11 @@ from zerosum.data.feed import Feed, feed
 from zerosum.data.source import MutableSource, Source, Split
 from zerosum.data.stream import StreamFeed
 from zerosum.errors import UserError
+from zerosum.files import write_text
 from zerosum.modalities import modality
+from zerosum.names import printable
 from zerosum.progress import ProgressBar
-from zerosum.records import append_line, forget_after, read_lines
+from zerosum.records import SCORE_ROW, append_line, forget_after, read_lines
 from zerosum.training import checkpoint, scores
 from zerosum.training.interrupts import Interrupts, Stopped
 from zerosum.training.lock import locked
@@ -94,8 +96,7 @@ class Trainer:
             game = self._build_game(recipe, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, split.codec, runtime, stack)
-                for line in split.train.notes:
-                    self.screen.note(line)
+                self._tell(split.train.notes, runtime)
                 stack.enter_context(self._interrupts)
                 return self._train(recipe, split, game, runtime)
         except UserError as error:
@@ -188,6 +189,13 @@ class Trainer:
             except UserError as error:
                 refusal = str(error)
         runtime.agree(refusal)
+
+    def _tell(self, notes: Sequence[str], runtime: Runtime) -> None:
+        """Say how the data were read, and keep it where --quiet cannot hide it."""
+        for line in notes:
+            self.screen.note(line)
+        if runtime.first and notes:
+            write_text(self.out.notes, "".join(f"{printable(line)}\n" for line in notes))
 
     def _build_game(self, recipe: Recipe, runtime: Runtime) -> Game:
         """The game, the same on every rank. A recipe that cannot be played ends here."""
@@ -287,7 +295,15 @@ class Trainer:
         if not (recipe.evaluate.samples and runtime.first and isinstance(split.train, Source)):
             return None
         kind, title = modality.of(recipe.data), recipe.data.title
-        return scores.RunJudge.of(split, kind, game, recipe.evaluate, title)
+        judge = scores.RunJudge.of(split, kind, game, recipe.evaluate, title)
+        count = min(len(split.train), recipe.evaluate.samples)
+        if judge is None and count < scores.FEWEST:
+            self.screen.note(
+                f"no scores are taken: {title} gives {len(split.train)} {kind.noun} to train on "
+                f"(held out: {split.heldout_note}), evaluate.samples={recipe.evaluate.samples}, "
+                f"and {scores.FEWEST} are the least to compare with"
+            )
+        return judge
 
     def _evaluate(self, recipe: Recipe, state: TrainingState, position: int) -> None:
         """Score on rank 0, and keep the state on all where it is the best so far."""
@@ -296,7 +312,7 @@ class Trainer:
             with state.ema.applied():
                 row = self._judge.row(state.game, averaged=recipe.ema.half_life > 0)
             append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
-            best = evaluate.every > 0 and scores.is_best(read_lines(self.out.scores))
+            best = evaluate.every > 0 and scores.is_best(read_lines(self.out.scores, SCORE_ROW))
         if state.runtime.share(best):
             state.save(self.out.best, position, keep=1)
 

@@ -111,7 +111,9 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
     run, recipe = folder / "run", find_recipe(f"{system}/{judge.preset}")
     plan = folder / PLAN
     if plan.is_file():
-        recipe = Recipe.from_json(plan.read_text(), find_system(system).game.Config)
+        recipe = Recipe.from_json(
+            plan.read_text(encoding="utf-8"), find_system(system).game.Config
+        )
     else:
         folder.mkdir(parents=True, exist_ok=True)
         recipe = budgeted(recipe, seconds, seed)

@@ -324,7 +324,7 @@ GRAPHS = MolGAN.Config(
     penalty=10.0,
 )
 PAPER = "arXiv:1805.11973, section 4"
-SOURCES = dict.fromkeys(
+SOURCES: dict[str, str] = dict.fromkeys(
     (
         "model.latent",
         "model.hidden",

@@ -54,13 +54,16 @@ def report(
     """
     path = Path(run)
     facts = read(path, module)
+    generator = Generator.load(path, device=device, module=module)
+    if samples:
+        generator.check_number(samples)
     evaluator = (
         Evaluator(samples=samples, seed=seed, device=device, on_progress=on_progress)
         if samples
         else None
     )
     found = scores(facts, path, evaluator, module)
-    extra, twins = _looks(Generator.load(path, device=device, module=module), facts, seed)
+    extra, twins = _looks(generator, facts, seed)
     text = template("zerosum.pipelines.report").render(
         facts=facts,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),

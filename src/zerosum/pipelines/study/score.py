@@ -63,7 +63,7 @@ def score(folder: str | Path, *, seed: int = 0) -> Outcome:
     people: dict[str, list[Mapping[str, Any]]] = {}
     for file in sorted((path / ANSWERS).glob("*.json"), key=lambda f: f.stat().st_mtime_ns):
         try:
-            found = json.loads(file.read_text())
+            found = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise UserError(f"{file} is no file of answers: take it away") from error
         check(found, key, str(file))
@@ -123,14 +123,20 @@ def read_key(folder: Path) -> Key:
     """The key of a study.
 
     Raises:
-        UserError: The folder holds none.
+        UserError: The folder holds none, or it is damaged.
     """
     path = folder / KEY
     if not path.is_file():
         raise UserError(
             f"{folder} holds no study: make one with  zerosum study RUN --out {folder}"
         )
-    return json.loads(path.read_text())
+    try:
+        key = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(key["study"], str) and isinstance(key["trials"], dict):
+            return key
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UserError(f"{path} is damaged: bring it back, the answers cannot be read without it")
 
 
 def check(found: Any, key: Key, where: str) -> None:

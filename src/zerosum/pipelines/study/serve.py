@@ -40,7 +40,7 @@ class Server(ThreadingHTTPServer):
         (self.folder / ANSWERS).mkdir(exist_ok=True)
         try:
             super().__init__((host, port), Handler)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise UserError(
                 f"cannot listen on {host}:{port} ({error}): give another --port"
             ) from error

@@ -1,0 +1,167 @@
+"""Where output cannot be shown, or goes nowhere, files are written all the same."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from cli_command import SCRIPT, call, done, spawn, write_photos
+
+import zerosum
+from zerosum.cli.main import main
+
+FOLDERS = ("evaluate", "--real", "a", "--fake", "a", "--quiet", "--features", "random-conv")
+
+
+class Refusing(io.StringIO):
+    """A stream whose system refuses every flush."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def flush(self):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+def ended(*arguments, out=None, err=None):
+    """Status of `zerosum ARGUMENTS` with these streams, and what each of them took."""
+    out, err = out or io.StringIO(), err or io.StringIO()
+    argv = ["zerosum", *map(str, arguments)]
+    with mock.patch.multiple(sys, argv=argv, stdout=out, stderr=err):
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert (sys.stdout, sys.stderr) == (out, err), "the streams are given back"
+    return left.value.code, out, err
+
+
+@pytest.fixture
+def pictures():
+    write_photos(Path("a"), [(16, 16)] * 40)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1251", "cp932"])
+def test_what_an_encoding_lacks_ends_no_command(encoding, pictures):
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    status, out, err = ended(*FOLDERS, "--json", "s.json", out=out)
+    assert status == 0, err.getvalue()
+    out.flush()
+    shown = out.buffer.getvalue().decode(encoding)
+    assert "both sides share images" in shown
+    assert r"Fr\xe9chet" in shown or "Fréchet" in shown
+    assert json.loads(Path("s.json").read_text())["evaluations"][0]["scores"]
+
+
+def test_a_reader_that_leaves_is_no_failure(pictures):
+    gone = Refusing(errno.EPIPE)
+    status, _, err = ended(*FOLDERS, "--json", "s.json", out=gone)
+    assert (status, err.getvalue()) == (0, "")
+    assert Path("s.json").stat().st_size > 100
+
+
+def test_a_full_output_is_said_and_costs_no_file(pictures):
+    status, _, err = ended(*FOLDERS, "--json", "s.json", out=Refusing(errno.ENOSPC))
+    assert status == 1
+    said = "zerosum: standard output was cut short: No space left on device"
+    assert err.getvalue().startswith(said) and err.getvalue().count("\n") == 1
+    assert Path("s.json").stat().st_size > 100
+
+
+def test_a_training_outlives_whoever_watches_it():
+    words = ["train", "dcgan/tiny", "train.examples=64", "evaluate.samples=0", "--out", "run"]
+    gone = (Refusing(errno.EPIPE), Refusing(errno.EPIPE))
+    status, *_ = ended(*words, "--device", "cpu", out=gone[0], err=gone[1])
+    assert status == 0
+    assert Path("run/samples.png").is_file() and Path("run/report.html").is_file()
+
+
+@pytest.mark.parametrize("where", ["head", "full", "closed"])
+def test_a_process_ends_quietly(where, tmp_path):
+    """In a process of its own, where the interpreter flushes once more at its end."""
+    command = {
+        "head": f"{SCRIPT} list | true; exit ${{PIPESTATUS[0]}}",
+        "full": f"{SCRIPT} list > /dev/full",
+        "closed": f"{SCRIPT} list >&-",
+    }[where]
+    if where == "full" and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    left = spawn("bash", "-c", command, cwd=tmp_path)
+    assert "Traceback" not in left.err and "Exception ignored" not in left.err
+    assert (left.status, left.err.count("\n")) == ((1, 1) if where == "full" else (0, 0))
+
+
+def test_a_failure_keeps_its_status_where_nobody_reads():
+    status, *_ = ended("train", "dcgn", out=Refusing(errno.EPIPE), err=Refusing(errno.EPIPE))
+    assert status == 2
+
+
+def test_a_file_is_written_before_a_word_is_printed(trained, monkeypatch):
+    """So that whatever ends the printing, what was computed is there."""
+
+    def broken(*words, **settings):
+        raise RuntimeError("no terminal")
+
+    monkeypatch.setattr("zerosum.cli.doctor.print", broken, raising=False)
+    monkeypatch.setattr("zerosum.cli.doctor.show", broken)
+    assert call("doctor", trained.path, "--json", "d.json").status == 1
+    assert json.loads(Path("d.json").read_text())["signals"]
+
+
+def test_a_run_is_read_in_another_locale(tmp_path):
+    """A class with a name that ASCII lacks, trained in UTF-8 and read where all is ASCII."""
+    for name in ("café", "thé"):
+        write_photos(tmp_path / "data" / name, [(8, 8)] * 12, first=len(name))
+    words = ["cgan/tiny", "train.examples=32", "evaluate.samples=0", "--device", "cpu"]
+    done("train", *words, "--data", tmp_path / "data", "--out", tmp_path / "run", "--quiet")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    code = "; ".join(
+        [
+            "import sys, locale",
+            "assert locale.getpreferredencoding(False).lower() != 'utf-8'",
+            "from zerosum.cli.main import main",
+            "main()",
+        ]
+    )
+    with mock.patch.dict(os.environ, plain):
+        for command in (
+            ["generate", "run", "-n", 2, "--labels", "0", "--out", "s.npz"],
+            ["export", "run", "--to", "model"],
+            ["report", "run", "--samples", 0],
+        ):
+            left = spawn(sys.executable, "-c", code, *command, cwd=tmp_path)
+            assert left.status == 0, left.err
+    assert "café" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "café" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale():
+    """Ruff's rule for this (PLW1514) cannot see that a name is a path."""
+    root = Path(zerosum.__file__).parent
+    wrong = [
+        f"{file.relative_to(root)}:{found.lineno}: {ast.unparse(found)[:80]}"
+        for file in root.rglob("*.py")
+        for found in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(found, ast.Call) and _takes_the_locale(found)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def _takes_the_locale(found):
+    """Whether a call reads or writes text, and leaves its encoding to the locale."""
+    plain = isinstance(found.func, ast.Name)
+    name = found.func.id if plain else getattr(found.func, "attr", "")
+    if any(word.arg == "encoding" for word in found.keywords):
+        return False
+    if name in ("read_text", "write_text"):
+        return not plain  # zerosum.files.write_text writes UTF-8
+    words = [*found.args[plain:], *(word.value for word in found.keywords if word.arg == "mode")]
+    modes = [w.value for w in words if isinstance(w, ast.Constant) and isinstance(w.value, str)]
+    of_text = any(mode and not mode.strip("rwaxt+") for mode in modes)
+    return name == "open" and (of_text or (plain and not modes))
