@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,21 @@ def test_a_file_that_is_no_model_is_refused(tmp_path, text, words):
 def test_a_module_that_is_not_there_is_named():
     with pytest.raises(UserError, match="no module 'no_such_module_here'"):
         registry.system("", "no_such_module_here")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import nothing_like_it", "ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("def broken(:", "SyntaxError"),
+    ],
+)
+def test_an_error_inside_an_installed_module_is_said_to_be_its_own(
+    tmp_path, monkeypatch, code, said
+):
+    name = f"own_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code + "\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=f"{name} does not import: {re.escape(said)}"):
+        registry.system("own", module=name)

@@ -147,6 +147,14 @@ def test_a_report_begins_with_a_verdict_in_two_lines(run, tmp_path):
     assert "off" in verdict(replace(facts, recipe=off), Scores())[0]
 
 
+def test_what_was_left_out_of_the_data_is_told(run, tmp_path):
+    copy = tmp_path / "noted"
+    shutil.copytree(run, copy)
+    (copy / "notes.txt").write_text("hidden files left out: 2 (.a<b>, .c)\n", encoding="utf-8")
+    text = report(copy, samples=0, device="cpu")[0].read_text()
+    assert "<p>hidden files left out: 2 (.a&lt;b&gt;, .c)</p>" in text
+
+
 def test_the_recipe_says_where_each_number_comes_from(run):
     settings = {path: (value, source) for path, value, source in read(run).settings}
     assert settings["train.batch"] == ("16", "ours")

@@ -106,9 +106,13 @@ def _import(module: str) -> ModuleType:
         try:
             return importlib.import_module(module)
         except ModuleNotFoundError as error:
+            if not error.name or not f"{module}.".startswith(f"{error.name}."):
+                raise _broken(module, error) from error  # what is missing is what it imports
             raise UserError(
                 f"there is no module '{module}': give a .py file or an installed module"
             ) from error
+        except Exception as error:
+            raise _broken(module, error) from error
     if not file.exists():
         raise UserError(f"there is no file '{module}': give the path of a model's .py file")
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -118,8 +122,12 @@ def _import(module: str) -> ModuleType:
     try:
         spec.loader.exec_module(loaded)
     except Exception as error:
-        raise UserError(f"{module} does not import: {type(error).__name__}: {error}") from error
+        raise _broken(module, error) from error
     return loaded
+
+
+def _broken(module: str, error: Exception) -> UserError:
+    return UserError(f"{module} does not import: {type(error).__name__}: {error}")
 
 
 def _read(module: ModuleType, name: str) -> System:

@@ -114,6 +114,12 @@ class RunFolder:
                 f"{self.machine} is damaged: take it away, and nothing is said of the machine"
             ) from error
 
+    def read_notes(self) -> list[str]:
+        """Lines of `notes`; none for runs without."""
+        if not self.notes.is_file():
+            return []
+        return self.notes.read_text(encoding="utf-8").splitlines()
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a folder that holds something else than an earlier part of this run.
 

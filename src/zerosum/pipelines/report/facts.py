@@ -27,6 +27,7 @@ class Facts:
         events: Lines of `events.jsonl`; empty where nothing was noticed.
         checkups: Lines of `checkups.jsonl`: what the doctor measured.
         machine: Where it was trained; empty for runs that did not record it.
+        notes: What was decided and left out while the data were read.
         sheets: Sample sheets in the order of the clock.
         players: Parameters by player.
     """
@@ -39,6 +40,7 @@ class Facts:
     events: list[dict]
     checkups: list[dict]
     machine: dict[str, str]
+    notes: list[str]
     sheets: list[Path]
     players: dict[str, int] = field(default_factory=dict)
 
@@ -113,6 +115,7 @@ def read(path: Path, module: str | None = None) -> Facts:
         events=read_lines(folder.events, EVENT_ROW),
         checkups=read_lines(folder.checkups, CHECKUP_ROW),
         machine=folder.read_machine(),
+        notes=folder.read_notes(),
         sheets=sorted(folder.sheets.glob("seen_*.png")),
         players=parameter_counts(saved.game),
     )
