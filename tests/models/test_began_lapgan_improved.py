@@ -164,6 +164,35 @@ def test_no_labelled_image_in_a_batch_costs_nothing():
     assert terms["supervised"].item() == 0 and torch.isfinite(terms["adversarial"])
 
 
+def test_each_step_has_a_batch_of_the_labelled_images_that_were_met():
+    game = labelled_game(labelled=0.1)
+    images = pictures(200)
+    label = torch.arange(200) % 10
+    known = game.labelled(images)
+    without = {"image": images[~known][:16], "label": label[~known][:16]}
+    assert game.discriminator_loss(without)["supervised"].item() == 0  # none was met yet
+    for _ in range(2):  # the second time they are known already
+        game.discriminator_loss({"image": images, "label": label})
+        game.after_step(game.progress)
+    assert len(game.shown) == int(known.sum())
+    assert torch.equal(game.shown.images, images[known])
+    assert torch.equal(game.shown.labels, label[known])
+
+    again = labelled_game(labelled=0.1)
+    again.load_state_dict(game.state_dict())
+    losses = []
+    for one in (game, again):
+        one.eval()  # no dropout
+        torch.manual_seed(3)
+        losses.append(one.discriminator_loss(without)["supervised"])
+    assert torch.equal(*losses)
+    again.shown.draw = lambda n: (images[known], label[known])
+    expected = torch.nn.functional.cross_entropy(again.classify(images[known]), label[known])
+    assert torch.equal(again.discriminator_loss(without)["supervised"], expected)
+    drawn, _ = game.shown.draw(1_000)
+    assert len(drawn) == 1_000 and len(drawn.flatten(1).unique(dim=0)) == int(known.sum())
+
+
 def test_being_real_is_being_of_any_class():
     """Z / (Z + 1) of the paper is the sigmoid of the logsumexp of the logits."""
     game = labelled_game(technique="features")

@@ -8,11 +8,12 @@ generator matches the mean of the discriminator's features (`features`, the best
 Section 3.2: or the discriminator compares the samples of a batch and the generator plays the game
 of 2014 (`minibatch`, the better images).
 
-Deviations: labelled are those images whose pixels hash below a share, not a fixed count per class:
-a game sees batches, not the index of an image. So the count is right on average, equal images are
-treated alike, and a mirrored copy has its own draw (leave `data.flip` off). Historical averaging,
-label smoothing, virtual batch normalisation, weight normalisation and noise between the layers
-are left out; strided convolutions of our own with dropout before the features.
+Deviations: labelled are those images whose pixels hash below a share, not a fixed count per
+class: a game sees batches, not the index of an image. So the count is right on average, equal
+images are treated alike, and a mirrored copy has its own draw (leave `data.flip` off). Those met
+are kept, and each step has a batch of them, as in the paper. Historical averaging, label
+smoothing, virtual batch normalisation, weight normalisation and noise between the layers are left
+out; strided convolutions of our own with dropout before the features.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from zerosum.config import Count, Fraction, Weight
-from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.layers.minibatch import MinibatchDiscrimination
@@ -37,6 +38,44 @@ from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.plain import Generator, Trunk
 
 PRIME = 1_000_003
+MOST = 10_000
+"""Labelled images that are kept to be shown again."""
+
+
+class Shown(nn.Module):
+    """The labelled images that were met so far, each once, as extra state of the game."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images = torch.empty(0)
+        self.labels = torch.empty(0, dtype=torch.int64)
+        self.marks: set[int] = set()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, images: Tensor, labels: Tensor, marks: Tensor) -> None:
+        """Keep those of some images (B, C, H, W) whose marks (B,) are new."""
+        for image, label, mark in zip(images, labels, marks.tolist()):
+            if mark in self.marks or len(self) == MOST:
+                continue
+            self.marks.add(mark)
+            before = self.images if len(self) else images[:0]
+            self.images = torch.cat([before.to(images), image[None]])
+            self.labels = torch.cat([self.labels.to(labels), label[None]])
+
+    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+        """Images (n, C, H, W) and their labels (n,), drawn with repeats."""
+        rows = torch.randint(len(self), (n,)).to(self.labels.device)
+        return self.images[rows], self.labels[rows]
+
+    def get_extra_state(self) -> dict[str, Tensor]:
+        marks = torch.tensor(sorted(self.marks), dtype=torch.int64)
+        return {"images": self.images.cpu(), "labels": self.labels.cpu(), "marks": marks}
+
+    def set_extra_state(self, state: dict[str, Tensor]) -> None:
+        self.images, self.labels = state["images"], state["labels"]
+        self.marks = set(state["marks"].tolist())
 
 
 class ImprovedGAN(LatentGame):
@@ -74,6 +113,8 @@ class ImprovedGAN(LatentGame):
             nn.Linear(trunk.features, config.hidden),
             nn.LeakyReLU(0.2),
         )
+        self.shown = Shown()
+        self._met: list[tuple[Tensor, Tensor, Tensor]] = []
         # Features, or features and how near they are to the others of the batch, to classes.
         self.head = (
             nn.Sequential(nn.Linear(config.hidden, config.classes))
@@ -114,34 +155,49 @@ class ImprovedGAN(LatentGame):
         return self.head(self.trunk(images))
 
     def labelled(self, images: Tensor) -> Tensor:
-        """Which of the images (B, C, H, W) may show their labels, (B,) of bools, always the same.
+        """Which of the images (B, C, H, W) may show their labels, (B,) of bools, always the same:
+        those whose mark is in the lowest share."""
+        return self.marks(images) < self.share * PRIME
 
-        The 8-bit pixels are hashed with fixed weights; a share of all hashes is taken.
-        """
+    def marks(self, images: Tensor) -> Tensor:
+        """A hash of each image's 8-bit pixels, (B,) from 0 to PRIME - 1."""
         pixels = ((images.flatten(1) + 1) * 127.5).round().long()
         place = torch.arange(1, pixels.shape[1] + 1, device=images.device)
         weights = (place * 7919 + place.square() * 104_729) % PRIME
         mixed = (pixels + 1) * weights % PRIME
         # Squared once more, so that images that differ little do not get hashes near each other.
         mark = mixed.sum(1) % PRIME
-        mark = (mark * mark % PRIME * 31 + mark * 17) % PRIME
-        return mark < self.share * PRIME
+        return (mark * mark % PRIME * 31 + mark * 17) % PRIME
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         real, label = batch["image"], batch["label"]
         with torch.no_grad():
             fake = self.sample(len(real))["image"]
-        classes = self.classify(real)
-        real_logits = classes.logsumexp(1)
+        real_logits = self.classify(real).logsumexp(1)
         fake_logits = self.classify(fake).logsumexp(1)
         self.report(real_logits=real_logits, fake_logits=fake_logits)
-        known = self.labelled(real).to(classes.dtype)
-        errors = cross_entropy(classes, label, reduction="none")
-        supervised = (errors * known).sum() / known.sum().clamp_min(1)  # none in this batch: 0
+        marks = self.marks(real)
+        known = marks < self.share * PRIME
+        self._met.append((real[known], label[known], marks[known]))
         return {
             "adversarial": self.objective.critic(real_logits, fake_logits),
-            "supervised": self.supervised * supervised,
+            "supervised": self.supervised * self._error(real[known], label[known], len(real)),
         }
+
+    def _error(self, images: Tensor, labels: Tensor, n: int) -> Tensor:
+        """Cross entropy of a whole batch of labelled images: of those met in earlier steps, or,
+        while there are none, of those of this batch."""
+        if len(self.shown):
+            drawn, classes = self.shown.draw(n)
+            images, labels = drawn.to(images), classes.to(labels)
+        if not len(labels):
+            return torch.zeros((), device=images.device)
+        return cross_entropy(self.classify(images), labels)
+
+    def after_step(self, progress: Progress) -> None:
+        for met in self._met:
+            self.shown.take(*met)
+        self._met.clear()
 
     def generator_loss(self, batch: Batch) -> Terms:
         real = batch["image"]
