@@ -6,10 +6,13 @@ generator gets a categorical and some continuous codes, and the game of 2014 is 
 bound on their mutual information with the image (eqs. 4 to 6), given by a network Q that shares
 the discriminator's layers. Nobody names the codes: the categorical one finds classes by itself.
 
-Deviations: Q's posterior of the continuous codes is a Gaussian of variance 1 (a learned variance
-rewards codes without end for being legible, and they then push the categorical one aside); the
-shared layers and Q learn the bound in the discriminator's turn, the generator in its own; one
-categorical code; strided convolutions of our own, batch normalisation in the generator alone.
+Q's posterior of the continuous codes is a Gaussian of variance 1, as in the authors' code (a
+learned variance rewards codes without end for being legible, and they push the categorical one
+aside).
+
+Deviations: the weight of the continuous codes; the shared layers and Q learn the bound in the
+discriminator's turn, the generator in its own; one categorical code; strided convolutions of our
+own, batch normalisation in the generator alone.
 """
 
 from __future__ import annotations
