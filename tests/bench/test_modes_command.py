@@ -96,7 +96,7 @@ def test_a_stopped_bench_goes_on_from_its_checkpoint(tmp_path):
         (["--profile", "papr"], "did you mean paper"),
         (["--models", "gan,pacgan5"], "did you mean pacgan"),
         (["--models", ","], "at least one method"),
-        (["--suite", "high-dim", "--profile", "paper"], "not published"),
+        (["--suite", "high-dim"], "no suite 'high-dim'"),
         (["--page", "missing.md"], "missing.md is not there"),
         (["--seeds", "0"], "--seeds"),
         (["--device", "cuda:99"], "cuda:99"),

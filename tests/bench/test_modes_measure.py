@@ -6,14 +6,13 @@ import math
 
 import pytest
 import torch
-from scipy.stats import chi2
 
 from zerosum.bench.modes.measure import (
     coverage,
     spread,
 )
 from zerosum.bench.modes.stack import Streams
-from zerosum.bench.modes.suites import ACCEPTANCE, HighDimensional, Points
+from zerosum.bench.modes.suites import ACCEPTANCE, Points
 
 CPU = torch.device("cpu")
 
@@ -21,11 +20,6 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def ring():
     return Points("ring", CPU)
-
-
-@pytest.fixture(scope="module")
-def high():
-    return HighDimensional(CPU)
 
 
 def rng(seed=0):
@@ -60,14 +54,6 @@ def test_sampling_noise_alone_gives_the_floor_of_stacked_digits():
         counts = torch.randint(1_000, (26_000,), generator=rng(seed)).bincount(minlength=1_000)
         values.append(coverage(counts, 26_000, law, graded=False).reverse_kl)
     assert sum(values) / 20 == pytest.approx(999 / 52_000, rel=0.02)
-
-
-def test_high_quality_in_many_dimensions_is_a_shell():
-    """The planar rule (within 3 sigma) would reject every true sample of 700 noisy coordinates."""
-    limit = HighDimensional(torch.device("cpu")).limit
-    assert math.sqrt(limit) == pytest.approx(28.08, abs=0.01)
-    assert chi2.cdf(limit, 700) == pytest.approx(ACCEPTANCE)
-    assert chi2.cdf(9.0, 700) < 1e-100
 
 
 def test_hand_made_points_of_the_ring(ring):
@@ -111,21 +97,6 @@ def test_spread_ignores_thin_modes_and_where_modes_lie():
         spread(points, mode, 1.0, 100.0), rel=1e-4
     )
     assert spread(points[:9], mode[:9], 1.0, 100.0) is None
-
-
-def test_true_samples_in_1200_dimensions_are_accepted(high):
-    row = high.judge(high.oracle(rng()))
-    error = math.sqrt(ACCEPTANCE * (1 - ACCEPTANCE) / high.samples)
-    assert abs(row.quality - ACCEPTANCE) < 4 * error
-    assert row.modes == 10 and row.spread == pytest.approx(1, abs=0.005)
-
-
-def test_noise_where_the_data_have_none_is_not_of_high_quality(high):
-    samples = high.oracle(rng())[:200]
-    samples[:, 700:] += 0.12 * torch.randn(200, 500, generator=rng(1))
-    assert high.judge(samples).quality == 0
-    centres = high.offsets[:, None].expand(-1, 1_200)
-    assert high.judge(centres).modes == 10
 
 
 def test_a_seeds_numbers_do_not_depend_on_its_neighbours(ring):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def modes(
     suite: Annotated[
-        str, typer.Option(help="ring, grid, high-dim or stacked-mnist; several with commas.")
+        str, typer.Option(help="ring, grid or stacked-mnist; several with commas.")
     ] = "ring",
     profile: Annotated[
         str, typer.Option(help="smoke: ours, minutes on two cores; paper: as published.")

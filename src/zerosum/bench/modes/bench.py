@@ -13,7 +13,7 @@ from zerosum.bench.modes.methods import Method, methods
 from zerosum.bench.modes.pictures import draw
 from zerosum.bench.modes.report import Report, Result
 from zerosum.bench.modes.settings import Setting, setting
-from zerosum.bench.modes.suites import HighDimensional, Points, Suite
+from zerosum.bench.modes.suites import Points, Suite
 from zerosum.bench.modes.train import Trial
 from zerosum.core.runtime import find_device
 from zerosum.errors import UserError
@@ -27,7 +27,6 @@ SAVES = 20
 SUITES: dict[str, Callable[[torch.device], Suite]] = {
     "ring": lambda device: Points("ring", device),
     "grid": lambda device: Points("grid", device),
-    "high-dim": HighDimensional,
     "stacked-mnist": StackedDigits,
 }
 
@@ -46,7 +45,7 @@ def run(
     """Compare methods on one suite; what `out` holds already is not trained again.
 
     Args:
-        suite: ring, grid, high-dim or stacked-mnist.
+        suite: ring, grid or stacked-mnist.
         profile: smoke or paper.
         models: Methods, separated by commas; the setting's own when None.
         seeds: How many, 0 to seeds - 1; the setting's own number when None.

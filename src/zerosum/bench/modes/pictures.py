@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from zerosum.bench.modes.suites import HighDimensional, Points, Suite
+from zerosum.bench.modes.suites import Points, Suite
 from zerosum.files import atomic
 from zerosum.modalities.images.pictures import grid
 from zerosum.plots import FAKE, REAL, save_figure
@@ -23,30 +23,19 @@ def draw(path: Path, suite: Suite, samples: Tensor, seeds: list[int], title: str
         with atomic(path) as partial:
             grid(rows, 20, side=56, gap=2).save(partial)
         return
+    assert isinstance(suite, Points)
+    reach = 1.35 * float(suite.centres.abs().max())
     shown = min(len(seeds), PANELS)
     figure = Figure(figsize=(4.2 * shown, 4.4), layout="constrained")
     for panel, (seed, part) in enumerate(zip(seeds[:shown], samples), start=1):
         axis = figure.add_subplot(1, shown, panel)
-        points, centres, reach = _plane(suite, part)
-        axis.scatter(*points.T.numpy(), s=3, lw=0, alpha=0.5, color=FAKE)
-        axis.scatter(*centres.T.numpy(), s=60, lw=1, marker="o", fc="none", ec=REAL)
+        axis.scatter(*part.T.numpy(), s=3, lw=0, alpha=0.5, color=FAKE)
+        axis.scatter(*suite.centres.T.numpy(), s=60, lw=1, marker="o", fc="none", ec=REAL)
         axis.set_xlim(-reach, reach)
         axis.set_ylim(-reach, reach)
         axis.set_aspect("equal")
-        beyond = int((points.abs() > reach).any(1).sum())
+        beyond = int((part.abs() > reach).any(1).sum())
         outside = f", {beyond} outside" if beyond else ""
         axis.set_title(f"seed {seed}: {suite.judge(part).modes} of {suite.modes} modes{outside}")
     figure.suptitle(title)
     save_figure(figure, path, dpi=90)
-
-
-def _plane(suite: Suite, samples: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Points (N, 2), the modes' centres (K, 2) and half the side of the window."""
-    if isinstance(suite, Points):
-        return samples, suite.centres, 1.35 * float(suite.centres.abs().max())
-    assert isinstance(suite, HighDimensional)
-    # the mean of the noisy coordinates across, that of the silent ones upwards
-    noisy = suite.NOISY
-    points = torch.stack([samples[:, :noisy].mean(1), samples[:, noisy:].mean(1)], 1)
-    centres = suite.offsets.cpu()[:, None].expand(-1, 2)
-    return points, centres, 1.15 * float(centres.abs().max())

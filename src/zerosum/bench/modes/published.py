@@ -34,11 +34,6 @@ PUBLISHED: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "unrolled": ("23.6, 16 % (VEEGAN)",),
         "veegan": ("24.6, 40 % (VEEGAN)",),
     },
-    "high-dim": {
-        "gan": ("1.6, 2.0 % (VEEGAN)",),
-        "unrolled": ("0, 0.0 % (VEEGAN)",),
-        "veegan": ("5.5, 28.29 % (VEEGAN)",),
-    },
     "stacked-mnist": {
         "gan": (
             "78.9 ± 6.5, KL 4.50 (DCGAN in PacGAN)",

@@ -75,7 +75,6 @@ class Setting:
 
 NETWORKS: Final[dict[str, Networks]] = {
     "mlp-64x5": small((64,) * 5),
-    "mlp-256x2": small((256, 256)),
     "conv-32": Networks(small_image_generator, small_image_discriminator, images=True),
     "pacgan": Networks(pacgan_generator, pacgan_discriminator, width=400),
     "dcgan-64": Networks(dcgan_generator, dcgan_discriminator, width=512, images=True),
@@ -128,17 +127,6 @@ SETTINGS: Final = {
         replace(_RING, suite="grid", updates=6_000, gamma=5.0, gamma_end=0.005),
         replace(
             _RING,
-            suite="high-dim",
-            networks="mlp-256x2",
-            latent=256,
-            updates=2_000,
-            gamma=1.0,
-            gamma_end=1.0,
-            seeds=2,
-            methods=("gan", "pacgan2", "wgan_gp", "rpgan_r1r2"),
-        ),
-        replace(
-            _RING,
             suite="stacked-mnist",
             networks="conv-32",
             latent=64,
@@ -178,7 +166,7 @@ def setting(suite: str, profile: str) -> Setting:
     """Look a setting up.
 
     Raises:
-        UserError: An unknown name, or a suite without this profile.
+        UserError: An unknown name.
     """
     suites = list(dict.fromkeys(name for name, _ in SETTINGS))
     profiles = list(dict.fromkeys(name for _, name in SETTINGS))
@@ -186,6 +174,4 @@ def setting(suite: str, profile: str) -> Setting:
         raise UserError(f"no suite '{suite}': {nearest(suite, suites)}")
     if profile not in profiles:
         raise UserError(f"no profile '{profile}': {nearest(profile, profiles)}")
-    if (suite, profile) not in SETTINGS:
-        raise UserError(f"{suite} has no profile '{profile}': its networks were not published")
     return SETTINGS[suite, profile]
