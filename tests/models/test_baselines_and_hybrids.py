@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from zerosum.core.game import Progress
 from zerosum.core.registry import recipe, system
 from zerosum.data.fields import Category, Numbers
 from zerosum.data.spec import DataSpec
@@ -72,16 +73,16 @@ def test_more_sampling_steps_than_trained_ones_are_cut():
     assert build("ddpm", steps=3, sampling_steps=50).sampling_steps == 3
 
 
-def test_a_perfect_guess_gives_the_diffusion_gans_data():
-    game = build("diffusion_gan", steps=4)
+def test_a_perfect_guess_gives_ddgan_its_data():
+    game = build("ddgan", steps=4)
     only = torch.linspace(-0.8, 0.8, 64).view(1, 1, 8, 8)
     game.generator.forward = lambda noised, z, share: only.expand_as(noised)
     found = game.sample(5, rng=torch.Generator().manual_seed(0))["image"]
     torch.testing.assert_close(found, only.expand_as(found))
 
 
-def test_the_diffusion_gans_real_pairs_follow_the_process():
-    game = build("diffusion_gan", steps=4)
+def test_real_pairs_of_ddgan_follow_the_process():
+    game = build("ddgan", steps=4)
     torch.manual_seed(0)
     time, earlier, later = game.forth(torch.full((4_000, 1, 8, 8), 0.5))
     for t in (1, 2, 3, 4):
@@ -90,6 +91,52 @@ def test_the_diffusion_gans_real_pairs_follow_the_process():
             values = images[time == t]
             assert float(values.mean()) == pytest.approx(0.5 * math.sqrt(share), abs=0.02)
             assert float(values.var()) == pytest.approx(1 - share, abs=0.02)
+
+
+def test_diffusion_gan_shows_images_through_the_noise_of_the_process():
+    game = build("diffusion_gan", sigma=0.05)
+    seen = []
+    game.discriminator.forward = lambda images, share: seen.append((images, share)) or share
+    torch.manual_seed(0)
+    time = torch.tensor([0, 100, 1_000]).repeat_interleave(2_000)
+    game.seen(torch.full((6_000, 1, 8, 8), 0.5), time)
+    images, share = seen[0]
+    betas = torch.linspace(1e-4, 0.02, 1_000, dtype=torch.float64)
+    for part, t in zip(images.split(2_000), (0, 100, 1_000)):
+        kept = float((1 - betas[:t]).prod())
+        assert float(part.mean()) == pytest.approx(0.5 * math.sqrt(kept), abs=1e-3)
+        assert float(part.std()) == pytest.approx(0.05 * math.sqrt(1 - kept), abs=1e-3)
+    assert share.unique().tolist() == pytest.approx([0, 0.1, 1])
+
+
+@pytest.mark.parametrize(("logit", "longest"), [(3.0, 5 + 995), (-3.0, 5)])
+def test_the_longest_time_of_diffusion_gan_follows_the_discriminator(logit, longest):
+    """Over `pace` examples it goes from one end to the other; half of the times stay 0."""
+    game = build("diffusion_gan", pace=1_000)
+    game.grown.fill_(0.0 if logit > 0 else 1.0)
+    game.discriminator.forward = lambda images, share: torch.full((len(images),), logit)
+    batch = {"image": digits()[:16]}
+    for step in range(1_000 // 16 + 6):  # the first step tells no batch size
+        game.progress = Progress(step, 16 * step, 10_000)
+        game.discriminator_loss(batch)
+        game.discriminator_loss(batch)  # evaluated twice it counts no more than once
+        with torch.no_grad():
+            game.after_step(game.progress)
+        if step == 31:  # eight looks of 4 x 16 examples: half way
+            assert game.longest == pytest.approx((5 + 1_000) / 2, abs=20)
+    assert game.longest == longest
+    assert (game.times[:32] == 0).all()
+    assert game.times[32:].min() >= 1 and game.times[32:].max() <= longest
+
+
+def test_long_times_of_diffusion_gan_have_priority():
+    game = build("diffusion_gan", least=3, most=3)
+    drawn = []
+    for _ in range(600):
+        game._draw_times()
+        drawn.append(game.times[32:].clone())
+    shares = torch.cat(drawn).bincount(minlength=4) / (600 * 32)
+    assert shares.tolist() == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6], abs=0.015)
 
 
 def test_the_vaes_bound_falls_and_its_codes_carry_the_image():

@@ -138,6 +138,11 @@ FIGURES: dict[str, dict[str, object]] = {
         "lr": 1e-4,
         "betas": [0.0, 0.99],
     },
+    "arXiv:2206.02262, section 3 and appendix": {
+        "model.sigma": 0.05,
+        "model.target": 0.6,
+        "model.most": 1_000,
+    },
     "arXiv:2112.07804, section 5": {"model.steps": 4},
 }
 PRESETS = [f"{name}/{preset}" for name in list_models() for preset in system(name).presets]

@@ -1,96 +1,112 @@
-"""Denoising diffusion GAN: diffusion in a few large steps, each learned adversarially.
+"""Diffusion-GAN: both sides are shown to the discriminator through noise, as much as it can bear.
 
-Xiao, Kreis and Vahdat 2022, "Tackling the Generative Learning Trilemma with Denoising Diffusion
-GANs", arXiv:2112.07804: the generator guesses the data x_0 from x_t, a code z and t; x_(t-1) is
-drawn from the diffusion's posterior (section 3.2), and a discriminator that is told x_t and t
-compares it with the real x_(t-1); non-saturating losses with R1.
+Wang, Zheng, He, Chen and Zhou 2023, "Diffusion-GAN: Training GANs with Diffusion",
+arXiv:2206.02262: real and generated images go t steps forth in a Gaussian diffusion (section 3.1),
+t is drawn anew for each image, and the discriminator is told t (section 3.2). Through the noise
+the generator gets a gradient wherever it stands, and the discriminator less to learn by heart. The
+longest time T follows the discriminator: where it overfits, T grows (section 3.3, eqs. 8 to 10).
 
-Deviations: a small U-Net without attention and with z added to the time's vector; the
-discriminator is a plain convolutional one that sees both images as channels.
+Deviations: the networks are ours, plain convolutions with the time beside the features; weights
+are averaged. On several devices each adapts T by its own share of the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from zerosum.config import Count, Weight
-from zerosum.core.game import Batch, Game, Terms, Turn
+from zerosum.config import Count, Examples, Share, Weight
+from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
-from zerosum.nets.diffusion import Clock, Diffusion, variance_preserving_betas
-from zerosum.nets.plain import Trunk
-from zerosum.nets.unet import UNet, halvings
+from zerosum.nets.diffusion import Clock, Diffusion, linear_betas
+from zerosum.nets.plain import Generator, Trunk
 
-
-class Generator(nn.Module):
-    """x_t (B, C, H, W), codes (B, latent) and times (B,), as shares, to x_0 in [-1, 1]."""
-
-    def __init__(self, channels: int, width: int, latent: int, size: tuple[int, int]) -> None:
-        super().__init__()
-        told = 4 * width
-        self.clock = Clock(told)
-        self.code = nn.Sequential(nn.Linear(latent, told), nn.SiLU(), nn.Linear(told, told))
-        self.network = UNet(channels, channels, width=width, levels=halvings(size, 2), told=told)
-
-    def forward(self, noised: Tensor, z: Tensor, share: Tensor) -> Tensor:
-        return self.network(noised, self.clock(share) + self.code(z)).tanh()
+CHOICES = 64
+"""Times that are drawn whenever T moves, half of them 0; batches choose from these."""
+INTERVAL = 4
+"""Steps between two looks at whether the discriminator overfits."""
 
 
 class Discriminator(nn.Module):
-    """x_(t-1) and x_t (B, C, H, W) and times (B,), as shares, to logits (B,)."""
+    """Images (B, C, H, W) and times (B,), as shares of the longest, to logits (B,)."""
 
-    def __init__(self, channels: int, width: int, size: tuple[int, int]) -> None:
+    def __init__(self, width: int, channels: int, size: tuple[int, int]) -> None:
         super().__init__()
-        self.trunk = Trunk(width, 2 * channels, size)
-        told = 4 * width
+        self.trunk = Trunk(width, channels, size)
+        told = 2 * width
         self.clock = Clock(told)
         self.head = nn.Sequential(
             nn.Linear(self.trunk.features + told, 128), nn.LeakyReLU(0.2), nn.Linear(128, 1)
         )
 
-    def forward(self, earlier: Tensor, later: Tensor, share: Tensor) -> Tensor:
-        seen = self.trunk(torch.cat([earlier, later], dim=1))
-        return self.head(torch.cat([seen, self.clock(share)], dim=1)).squeeze(1)
+    def forward(self, images: Tensor, share: Tensor) -> Tensor:
+        seen = torch.cat([self.trunk(images), self.clock(share)], dim=1)
+        return self.head(seen).squeeze(1)
 
 
-class DiffusionGAN(Game):
+class DiffusionGAN(LatentGame):
     class Config(ImageConfig):
-        latent: Count = 32
-        """Numbers in the code of one step."""
-        width: Count = 16
-        """Feature maps at the full size of the generator and half of the discriminator's."""
-        steps: Count = 4
-        """Steps of the process, in training and in sampling."""
-        gamma: Weight = 0.1
+        latent: Count = 64
+        """Numbers in the latent code."""
+        width: Count = 32
+        """Feature maps after the first halving; doubled at each level below."""
+        least: Count = 5
+        """The longest time T at the start, and where nothing is overfitted."""
+        most: Count = Field(default=1_000, le=1_000)
+        """The most that T grows to, at which an image has 4e-5 of its variance left."""
+        sigma: Weight = 0.05
+        """Standard deviation of the noise."""
+        target: Share = 0.6
+        """Mean sign of the real images' logits that T is moved towards."""
+        pace: Examples = 100_000
+        """Examples in which T goes from one end to the other."""
+        mixture: Literal["priority", "uniform"] = "priority"
+        """Whether times up to T are drawn in proportion to their length, or all alike."""
+        gamma: Weight = 0.0
         """Weight of R1, taken times gamma / 2."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.shape, self.latent_size = (config.channels, *config.size), config.latent
-        self.gamma = config.gamma
+        self.settings, self.latent_size = config, config.latent
         self.objective = OBJECTIVES["nonsaturating"]
-        self.diffusion = Diffusion(variance_preserving_betas(config.steps))
-        self.generator = Generator(config.channels, config.width, config.latent, config.size)
-        self.discriminator = Discriminator(config.channels, 2 * config.width, config.size)
+        self.diffusion = Diffusion(linear_betas(1_000)[: config.most])
+        shape = (config.width, config.channels, config.size)
+        self.generator = Generator(config.latent, *shape, norm=nn.BatchNorm2d)
+        self.discriminator = Discriminator(*shape)
+        self.register_buffer("grown", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("times", torch.zeros(CHOICES, dtype=torch.int64))
+        self.register_buffer("surety", torch.zeros((), dtype=torch.float64))
+        self._signs: list[Tensor] = []
+        self._draw_times()
+
+    surety: Tensor
+    """Sum of the real logits' mean signs in the steps since T was last looked at."""
+    grown: Tensor
+    """How far T has come from the least (0) to the most (1)."""
+    times: Tensor
+    """The times (64,) that batches choose from."""
+
+    @property
+    def longest(self) -> int:
+        """T."""
+        low, high = self.settings.least, self.settings.most
+        return round(low + self.grown.item() * max(high - low, 0))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.generator]}
 
     def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
-        return {"discriminator": self.judge}
-
-    def judge(self, batch: Batch) -> Tensor:
-        """Logits (B,) of images that went forth to a random time, given the time after it."""
-        time, earlier, later = self.forth(batch["image"])
-        return self.discriminator(earlier, later, time / self.diffusion.steps)
+        return {"discriminator": lambda batch: self.judge(batch["image"])}
 
     def turns(self) -> list[Turn]:
         return [
@@ -98,81 +114,77 @@ class DiffusionGAN(Game):
             Turn("generator", self.generator_loss),
         ]
 
-    def sample(
-        self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
-    ) -> dict[str, Tensor]:
-        images = self.normal(n, *self.shape, rng=rng)
-        for step in range(self.diffusion.steps, 0, -1):
-            time = torch.full((n,), step, device=images.device)
-            images = self.back(images, time, rng)
-        return {"image": images.clamp(-1, 1)}
+    def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
+        return self.normal(n, self.latent_size, rng=rng)
 
-    def back(self, noised: Tensor, time: Tensor, rng: torch.Generator | None = None) -> Tensor:
-        """x_(t-1) of x_t (B, C, H, W) and t (B,): a guess of the data, then the posterior."""
-        z = self.normal(len(noised), self.latent_size, rng=rng)
-        data = self.generator(noised, z, time / self.diffusion.steps)
-        mean, variance = self.diffusion.posterior(data, noised, time)
-        return mean + variance.sqrt() * self.normal(*noised.shape, rng=rng)
+    def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
+        return {"image": self.generator(z)}
 
-    def forth(self, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Times (B,) with real x_(t-1) and x_t, of real x_0 (B, C, H, W)."""
-        time = torch.randint(1, self.diffusion.steps + 1, (len(real),), device=real.device)
-        earlier = self.diffusion.noised(real, time - 1, torch.randn_like(real))
-        ratio = (self.diffusion.kept[time] / self.diffusion.kept[time - 1]).to(real)
-        ratio = ratio.view(-1, 1, 1, 1)
-        later = ratio.sqrt() * earlier + (1 - ratio).sqrt() * torch.randn_like(real)
-        return time, earlier, later
+    def judge(self, images: Tensor) -> Tensor:
+        """Logits (B,) of images (B, C, H, W) seen through noise, each at a time of its own."""
+        return self.seen(images, self._some_times(len(images)))
+
+    def seen(self, images: Tensor, time: Tensor) -> Tensor:
+        """Logits (B,) of images (B, C, H, W) that go forth by times (B,)."""
+        noise = self.settings.sigma * torch.randn_like(images)
+        return self.discriminator(self.diffusion.noised(images, time, noise), self._share(time))
 
     def discriminator_loss(self, batch: Batch) -> Terms:
-        time, earlier, later = self.forth(batch["image"])
-        share = time / self.diffusion.steps
+        real = batch["image"]
         with torch.no_grad():
-            guess = self.back(later, time)
-        real_logits = self.discriminator(earlier, later, share)
-        fake_logits = self.discriminator(guess, later, share)
+            fake = self.sample(len(real))["image"]
+        real_logits, fake_logits = self.judge(real), self.judge(fake)
+        self._signs.append(real_logits.detach().sign().mean())
         self.report(real_logits=real_logits, fake_logits=fake_logits)
-
-        def told(images: Tensor) -> Tensor:
-            return self.discriminator(images, later, share)
-
-        return {
-            "adversarial": self.objective.critic(real_logits, fake_logits),
-            "r1": self.gamma / 2 * r1(told, earlier),
-        }
+        terms = {"adversarial": self.objective.critic(real_logits, fake_logits)}
+        if self.settings.gamma:
+            terms["r1"] = self.settings.gamma / 2 * r1(self.judge, real)
+        return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
-        time, _, later = self.forth(batch["image"])
-        logits = self.discriminator(self.back(later, time), later, time / self.diffusion.steps)
-        return {"adversarial": self.objective.generator(logits)}
+        fake = self.sample(len(batch["image"]))["image"]
+        return {"adversarial": self.objective.generator(self.judge(fake))}
+
+    def after_step(self, progress: Progress) -> None:
+        """Every few steps, move T by whether the discriminator is too sure of real images."""
+        if self._signs:
+            self.surety.add_(torch.stack(self._signs).mean().to(self.surety))
+            self._signs.clear()
+        if (progress.step + 1) % INTERVAL:
+            return
+        excess = self.surety / INTERVAL - self.settings.target
+        batch = progress.seen / progress.step  # an interval is longer than one step
+        self.grown.add_(excess.sign() * INTERVAL * batch / self.settings.pace).clamp_(0, 1)
+        self.surety.zero_()
+        self._draw_times()
+
+    def _draw_times(self) -> None:
+        """New times up to T in the second half; the first stays 0: clean images are seen too."""
+        longest = self.longest
+        weights = torch.ones(longest)
+        if self.settings.mixture == "priority":
+            weights = torch.arange(1, longest + 1, dtype=torch.float32)
+        drawn = torch.multinomial(weights, CHOICES // 2, replacement=True) + 1
+        self.times[CHOICES // 2 :] = drawn.to(self.times)
+
+    def _some_times(self, n: int) -> Tensor:
+        return self.times[torch.randint(CHOICES, (n,)).to(self.times.device)]
+
+    def _share(self, time: Tensor) -> Tensor:
+        return time / self.settings.most
 
 
-ADAM = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.99))
-BOTH = {"discriminator": ADAM, "generator": ADAM}
-
-STEPS = "arXiv:2112.07804, section 5"
+QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
+BOTH = {"discriminator": QUICK, "generator": QUICK}
+PAPER = "arXiv:2206.02262, section 3 and appendix"
 
 PRESETS = {
     "digits": on_digits(
-        DiffusionGAN.Config(width=8, gamma=1.0),
+        DiffusionGAN.Config(pace=50_000),
         BOTH,
-        examples=60_000,
-        sources={"model.steps": STEPS},
+        examples=150_000,
+        about="a minute on one core, so T moves twice as fast",
+        sources={"model.sigma": PAPER, "model.target": PAPER, "model.most": PAPER},
     ),
-    "fashion": Recipe(
-        model=DiffusionGAN.Config(),
-        data=Images(path="fashion-mnist"),
-        optim=BOTH,
-        ema=Averaging(half_life=20_000),
-        train=Train(examples=100_000, batch=64, sheet_every=20_000),
-        evaluate=Evaluate(samples=5_000),
-        sources={"model.steps": STEPS},
-    ),
-    "tiny": Recipe(
-        model=DiffusionGAN.Config(latent=4, width=8, steps=2),
-        data=Images(path="digits"),
-        optim=BOTH,
-        train=Train(examples=320, batch=16),
-        evaluate=Evaluate(samples=64),
-        about="seconds on a CPU, for tests",
-    ),
+    "tiny": tiny(DiffusionGAN.Config(latent=8, width=8, pace=1_000), Images(path="digits"), BOTH),
 }
