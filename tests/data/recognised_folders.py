@@ -112,8 +112,8 @@ def _(place, monkeypatch):
 
 @row("`test/` without classes beside `train/a/`, `train/b/`")
 def _(place, monkeypatch):
-    names = ["train/a/1.png", "train/b/1.png", "train/b/2.png", "test/2.png"]
-    return Case(write_folder(place, names), ("a", "b"), 2, 1, {"holdout": 0.1})
+    names = ["train/a/1.png", "train/a/2.png", "train/b/1.png", "train/b/2.png", "test/2.png"]
+    return Case(write_folder(place, names), ("a", "b"), 3, 1, {"holdout": 0.1})
 
 
 NUMBERED = [f"0000{number // 2}/{number}.png" for number in range(4)]

@@ -155,3 +155,26 @@ def test_inspect_keeps_the_shards_aside_that_training_keeps(tmp_path):
     assert report.heldout_note == "1 of 10 shards, seed 0"
     few = inspect(f"wds:{tmp_path}/shards-{{000..001}}.tar")
     assert few.heldout_note == "none: 2 shards are too few to keep 10 % aside"
+
+
+@pytest.mark.parametrize("names", ["bg\nant\nbee\n", "ant\nbg\nbee\nzoo\n", "5\n0\n1\n2\n"])
+def test_a_listed_name_that_no_label_means_is_no_class(tmp_path, names):
+    places = {"bg": (1, 2), "ant": (0, 2), "5": (1, 2)}[names.split()[0]]
+    write_shards(tmp_path, [4, 4], lambda n: str(places[n % 2]))
+    (tmp_path / "classes.txt").write_text(names)
+    split = Images(path=str(tmp_path)).open()
+    kept = ("1", "2") if names[0] == "5" else ("ant", "bee")
+    lost = [name for name in names.split() if name not in kept]
+    assert split.train.classes == kept
+    note = f"classes that no picture to learn from has, left out: {', '.join(lost)}"
+    assert note in split.train.notes and note in inspect(str(tmp_path)).notes
+    again = Images(path=str(tmp_path)).open(split.codec).train  # as a run that goes on has it
+    for stream in (split.train, again):
+        assert set(next(StreamFeed(stream, batch=8))["label"].tolist()) == {0, 1}
+
+
+def test_json_without_a_label_is_said(tmp_path):
+    write_shards(tmp_path, [4, 4], lambda n: '{"class_name": "ant"}', "json")
+    note = "labels not used: no .cls or .json holds one (keys label, cls, class)"
+    assert Images(path=str(tmp_path)).open().train.notes == (note,)
+    assert inspect(str(tmp_path)).notes == (note,)

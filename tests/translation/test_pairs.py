@@ -74,7 +74,14 @@ def test_a_zip_of_parts(beside, tmp_path):
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [("A", "B"), ("trainA", "trainB"), ("train/A", "train/B"), ("input", "image")],
+    [
+        ("A", "B"),
+        ("trainA", "trainB"),
+        ("train/A", "train/B"),
+        ("input", "image"),
+        ("input", "target"),
+        ("Input", "Output"),
+    ],
 )
 def test_two_folders(tmp_path, left, right):
     given, answers = made()

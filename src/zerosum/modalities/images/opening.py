@@ -28,6 +28,7 @@ from zerosum.modalities.images.decoding import (
 )
 from zerosum.modalities.images.gallery import BadPictureError, Gallery, Pictures
 from zerosum.modalities.images.settings import PictureSettings
+from zerosum.names import first_names
 
 
 class FileSource(Source):
@@ -112,12 +113,25 @@ def open_gallery(
     elif codec is not None or None not in (config.size, config.channels):
         look_for_more(pictures, used, on_progress)  # else all headers were looked at above
 
-    labels, classes = (gallery.labels, gallery.classes) if labelled else (None, ())
-    if codec is not None:
-        labels = _renumbered(labels, classes, codec, path)
-    codec = codec or ImageCodec(framing, classes if labels is not None else ())
     notes = gallery.notes + pictures.remarks() + bad.notes()
     keep = np.array([number not in bad.found for number in used.tolist()], dtype=bool)
+    labels, classes = (gallery.labels, gallery.classes) if labelled else (None, ())
+    learnable = train[keep[: len(train)]]
+    if codec is not None:
+        labels = _renumbered(labels, classes, codec, path, learnable)
+    elif labels is not None and len(learnable):
+        labels, classes, said = _learned_classes(labels, classes, learnable)
+        notes += said
+    codec = codec or ImageCodec(framing, classes if labels is not None else ())
+    if labels is not None:
+        strange = keep & (labels[used] < 0)
+        strange[: len(train)] = False
+        keep &= ~strange
+        if strange.any():
+            notes += (
+                "held-out pictures of no class of the training part, left out: "
+                f"{int(strange.sum()):,} of {len(heldout):,}",
+            )
 
     def source(where: slice, word: str) -> Source:
         name = f"{gallery.name}/{word}"
@@ -151,13 +165,48 @@ def part(gallery: Gallery, holdout: float) -> tuple[np.ndarray, np.ndarray, str]
     if gallery.heldout is not None:
         return train, np.asarray(gallery.heldout, dtype=np.int64), gallery.heldout_note
     kept, held, note = keep_aside(len(train), holdout, "picture")
+    if gallery.labels is not None and len(held):
+        # A draw may take all pictures of a class, which would then never be learned.
+        labels = gallery.labels[train]
+        first = held[np.unique(labels[held], return_index=True)[1]]
+        back = first[~np.isin(labels[first], labels[kept])]
+        if len(back):
+            kept, held = np.sort(np.append(kept, back)), np.setdiff1d(held, back)
+            note += f", but for {len(back):,} without which a class had none to learn from"
     return train[kept], train[held], note
 
 
+def _learned_classes(
+    labels: np.ndarray, classes: tuple[str, ...], learned: np.ndarray
+) -> tuple[np.ndarray | None, tuple[str, ...], tuple[str, ...]]:
+    """Labels and classes without those that no picture to learn from has, and what was decided.
+
+    Such a class, all of whose pictures are unreadable or beyond `data.limit`, would be drawn by
+    whoever generates, and was never seen.
+    """
+    found = np.unique(labels[learned])
+    if len(found) == len(classes):
+        return labels, classes, ()
+    kept = [classes[number] for number in found.tolist()]
+    lost = [name for name in classes if name not in kept]
+    notes: tuple[str, ...] = (
+        f"classes that no picture to learn from has, left out: {first_names(lost, 5)}",
+    )
+    if len(kept) < 2:
+        return None, (), (*notes, f"labels not used: all are of one class ({kept[0]})")
+    numbers = np.full(len(classes), -1, dtype=np.int64)
+    numbers[found] = np.arange(len(found))
+    return np.where(labels < 0, labels, numbers[np.maximum(labels, 0)]), tuple(kept), notes
+
+
 def _renumbered(
-    labels: np.ndarray | None, classes: Sequence[str], codec: ImageCodec, path: str
+    labels: np.ndarray | None,
+    classes: tuple[str, ...],
+    codec: ImageCodec,
+    path: str,
+    learned: np.ndarray,
 ) -> np.ndarray | None:
-    """Labels by the numbers that a run's codec gives its classes."""
+    """Labels by the numbers that a run's codec gives its classes, -1 for others held out."""
     if not codec.classes:
         return None
     if labels is None:
@@ -165,11 +214,12 @@ def _renumbered(
             f"{path} has no labels, but the run learned {len(codec.classes)} classes from it: "
             "put the data back as they were"
         )
-    for name in classes:
-        if name not in codec.classes:
+    known = {name: number for number, name in enumerate(codec.classes)}
+    for number in np.unique(labels[learned]).tolist():
+        if (name := classes[number]) not in known:
             raise UserError(
                 f"{path} has a class '{name}' that the run did not learn: "
                 f"{nearest(name, codec.classes)}"
             )
-    numbers = np.array([codec.classes.index(name) for name in classes], dtype=np.int64)
+    numbers = np.array([known.get(name, -1) for name in classes], dtype=np.int64)
     return np.where(labels < 0, labels, numbers[np.maximum(labels, 0)])

@@ -29,7 +29,7 @@ from zerosum.modalities.images.gallery import BadPictureError, Pictures
 from zerosum.modalities.images.numpy_files import Stacked, plain, stored_arrays
 from zerosum.names import first_names, printable
 
-SIDES: Mapping[str, int] = {"a": 0, "input": 0, "b": 1, "image": 1}
+SIDES: Mapping[str, int] = {"a": 0, "input": 0, "b": 1, "image": 1, "target": 1, "output": 1}
 """Names of the two folders of a set, and which picture of a pair lies in it."""
 ARRAYS = (("input", "image"), ("a", "b"), ("x", "y"))
 """Names of the two arrays of a file."""

@@ -84,15 +84,17 @@ class ClassNumbers:
 
     Args:
         classes: Names of the classes.
+        listed: The list of names by whose places labels count, where it holds more than those.
     """
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, classes: Sequence[str], listed: Sequence[str] = ()) -> None:
         self._classes = classes
-        self._words = {name: number for number, name in enumerate(classes)}
+        self._words = words = {name: number for number, name in enumerate(classes)}
         try:
-            self._numbers = {int(name): number for number, name in enumerate(classes)}
+            places = {int(name): name for name in listed or classes}
         except ValueError:
-            self._numbers = {number: number for number in range(len(classes))}
+            places = dict(enumerate(listed or classes))
+        self._numbers = {place: words[name] for place, name in places.items() if name in words}
 
     def find(self, value: int | str | None) -> int | None:
         """The number of a label's class; None where it is of none."""
@@ -117,7 +119,7 @@ class ClassNumbers:
 def class_names(
     shards: Sequence[Path], found: set[int | str | None]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Class names from `classes.txt` beside the shards, else the labels that occur.
+    """The labels that occur, by their names in `classes.txt` where it lies beside the shards.
 
     Args:
         shards: Of the training part.
@@ -130,13 +132,13 @@ def class_names(
         UserError: Some labels are missing, or numbers and words are mixed.
     """
     folder = shards[0].parent
+    if found <= {None}:
+        return (), ("labels not used: no .cls or .json holds one (keys label, cls, class)",)
     if (folder / LIST).is_file():
-        return read_classes(folder / LIST)
+        return _occurring(*read_classes(folder / LIST), found)
     notes = fellows(folder)
     numbers = sorted(value for value in found if isinstance(value, int))
     words = sorted(value for value in found if isinstance(value, str))
-    if found <= {None}:
-        return (), notes
     if len(numbers) != len(found) and len(words) != len(found):
         raise UserError(
             f"{folder}: some labels are missing or mix numbers and words: "
@@ -148,9 +150,26 @@ def class_names(
     return tuple(names), notes
 
 
-def listed_classes(shards: Sequence[Path]) -> bool:
-    """Whether class names stand beside shards, so that labels need not be looked at."""
-    return (shards[0].parent / LIST).is_file()
+def _occurring(
+    names: tuple[str, ...], notes: tuple[str, ...], found: set[int | str | None]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of some names, those of labels that occur: no other class is ever learned."""
+    number = ClassNumbers(names)
+    there = {number.find(value) for value in found}
+    kept = [name for place, name in enumerate(names) if place in there]
+    if len(kept) == len(names) or None in there:  # an unknown label is an error when it is read
+        return names, notes
+    lost = first_names([name for name in names if name not in kept], 5)
+    notes += (f"classes that no picture to learn from has, left out: {lost}",)
+    if len(kept) < 2:
+        return (), (*notes, f"labels not used: all are of one class ({kept[0]})")
+    return tuple(kept), notes
+
+
+def listed_classes(shards: Sequence[Path]) -> tuple[str, ...]:
+    """The class names that stand beside shards; empty where none do."""
+    place = shards[0].parent / LIST
+    return read_classes(place)[0] if place.is_file() else ()
 
 
 def all_contents(
@@ -208,12 +227,13 @@ def shard_gallery(
 
 
 def _labels(shards: Sequence[Path], train: Sequence[Sample], held: Sequence[Sample]) -> Labels:
-    values = [label_value(sample) for sample in train]
-    classes, notes = class_names(shards, set(values))
+    values = {label_value(sample) for sample in train}
+    labelled = any(sample.label is not None for sample in train)
+    classes, notes = class_names(shards, values) if labelled else ((), fellows(shards[0].parent))
     everything = range(len(train), len(train) + len(held))
     if not classes:
         return Labels(None, (), everything, notes)
-    number = ClassNumbers(classes)
+    number = ClassNumbers(classes, listed_classes(shards))
     numbers = np.array([number(s) for s in train] + [known(number, s) for s in held])
     kept = [place for place in everything if numbers[place] >= 0]
     return Labels(numbers, classes, kept, notes + unknown_note(len(held), len(kept)))

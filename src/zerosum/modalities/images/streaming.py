@@ -59,7 +59,8 @@ class ImageStream(Stream[Sample]):
         self.shards = tuple(shards)
         self.name, self.fields, self.notes = name, codec.fields, notes
         self._codec, self._flip, self._skip_bad = codec, flip, skip_bad
-        self._number, self._picture = ClassNumbers(codec.classes), picture
+        self._number = ClassNumbers(codec.classes, listed_classes(shards) if codec.classes else ())
+        self._picture = picture
         self._skipped: set[str] = set()
 
     @property
@@ -126,7 +127,10 @@ def open_stream(
         what = f"picture .{picture}" if picture else "pictures"
         raise UserError(f"{train[0]} holds no {what}: shards need members such as 0001.jpg")
     bad, name = BadPictures(config.skip_bad), printable(shards[0].parent.name)
-    every = labelled and codec is None and not listed_classes(train)
+    # Where names are listed, labels need not be known at the start; of a few shards they are,
+    # so that no name becomes a class which nothing is learned of.
+    listed = listed_classes(train)
+    every = labelled and codec is None and (not listed or len(train) <= _LISTED)
     looked = train if every else train[:_LISTED]
     contents, values = all_contents(looked, picture, every, on_progress)
     apart, _ = all_contents(held, picture, False, None)
@@ -138,7 +142,7 @@ def open_stream(
         framing, _ = settle_framing(config, name, pictures, numbers, bad, None)
         classes = ()
         if labelled and any(sample.label is not None for sample in samples_in(contents)):
-            classes, named = class_names(train, values)
+            classes, named = class_names(train, values) if every else (listed, ())
             notes += named
         codec = ImageCodec(framing, classes)
     samples = samples_in(apart)
@@ -150,7 +154,7 @@ def open_stream(
         notes += bad.notes()
     labels = None
     if codec.classes:
-        number = ClassNumbers(codec.classes)
+        number = ClassNumbers(codec.classes, listed)
         labels = np.array([known(number, sample) for sample in samples], dtype=np.int64)
         notes += unknown_note(len(numbers), int((labels[numbers] >= 0).sum()))
         numbers = numbers[labels[numbers] >= 0]

@@ -21,6 +21,8 @@ Mol = Any
 """An RDKit molecule; RDKit is an extra, so its types are not imported."""
 Bonds = list[tuple[int, int, int]]
 
+LONGEST = 5_000
+"""Characters of a SMILES that is looked at; reading takes the square of its length."""
 ORDERS = ("single", "double", "triple")
 EXTRA = "molecules"
 
@@ -68,6 +70,8 @@ def clean(text: str) -> Clean:
     chem = rdkit()
     if not text.strip():
         return Clean(reason="empty line")
+    if len(text) > LONGEST:
+        return Clean(reason=f"longer than {LONGEST:,} characters")
     mol = chem.MolFromSmiles(text.strip())
     if mol is None:
         parsed = chem.MolFromSmiles(text.strip(), sanitize=False)

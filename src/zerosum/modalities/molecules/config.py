@@ -19,9 +19,11 @@ from zerosum.modalities.molecules import files, named
 from zerosum.modalities.molecules.chem import clean
 from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.source import MoleculeSource
+from zerosum.names import printable
 
 _SEED = 0  # of the held-out part and of `limit`: the same molecules in every run
 _CHUNK = 256  # lines per report of progress
+_SHOWN = 80  # characters of a refused line that are shown
 _LARGEST = 40  # heavy atoms that no size asks for: a dense graph grows with their square
 
 
@@ -56,7 +58,8 @@ class Reading:
     def refuse(self, text: str, reason: str) -> None:
         """Count a refused line."""
         self.refused[reason] += 1
-        self.examples.setdefault(reason, text)
+        short = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+        self.examples.setdefault(reason, printable(short))
 
     def notes(self) -> tuple[str, ...]:
         """What was decided, one line each."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from zerosum.names import first_names, printable
 
 LISTS, TABLES = (".smi", ".smiles", ".txt"), (".csv", ".tsv")
 _NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "smile", "smi", "mol_smiles")
+STRUCTURES = (".sdf", ".sd", ".mol", ".mol2", ".pdb", ".xyz")
+"""Files of molecules that are not read."""
+_PARTED = re.compile(r"[\s,;]+")  # no SMILES has a comma or a semicolon
 _LOOKED = 50  # values of a column that are tried when no header says which one it is
 
 
@@ -71,12 +74,17 @@ def read(path: Path, column: str = "", most: int | None = None) -> Lines:
     suffix = suffix_of(path)
     if suffix not in LISTS + TABLES:
         known = ", ".join(LISTS + TABLES)
-        raise UserError(f"{path} is no file of SMILES: give {known}, each also with .gz")
+        hint = ": convert it, for example with Open Babel" if suffix in STRUCTURES else ""
+        raise UserError(f"{path} is no file of SMILES{hint}: give {known}, each also with .gz")
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
         with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
             return _table(text, path, column, most) if suffix in TABLES else _list(text, most)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"{path} cannot be read ({error}): close the quote in it") from error
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path} cannot be read ({error}): get it anew") from error
 
 
@@ -84,7 +92,7 @@ def _list(text: IO[str], most: int | None) -> Lines:
     found: list[str] = []
     comments = more = 0
     for line in text:
-        words = line.split()
+        words = [word for word in _PARTED.split(line) if word]
         word = words[0] if words else ""
         if not found and word.lower() in _NAMES:
             continue  # a header
@@ -104,10 +112,9 @@ def _list(text: IO[str], most: int | None) -> Lines:
 
 
 def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
-    first = text.readline()
-    delimiter = max("\t;,", key=first.count)
-    rows = csv.reader(io.StringIO(first), delimiter=delimiter)
-    header = [name.strip() for name in next(rows, [])]
+    first = next((line for line in text if line.strip()), "")
+    delimiter = max("\t;,|", key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     table: list[list[str]] = []
     for row in csv.reader(text, delimiter=delimiter):
         if row:
@@ -115,9 +122,18 @@ def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
         if most is not None and len(table) >= most:
             break
     number = _column(header, table, path, column)
+    notes: tuple[str, ...] = ()
+    if not column and header[number].lower() not in _NAMES and _smiles_like([header[number]]):
+        table.insert(0, header)
+        header = [f"column_{place}" for place in range(1, len(header) + 1)]
+        notes += ("the first line holds no names: columns are called column_1, column_2, ...",)
     texts = [row[number] if number < len(row) else "" for row in table]
     rest = [printable(name) for i, name in enumerate(header) if i != number]
-    notes = (f"columns left out: {len(rest):,} ({first_names(rest)})",) if rest else ()
+    if rest:
+        notes += (f"columns left out: {len(rest):,} ({first_names(rest)})",)
+    wide = sum(len(row) != len(header) for row in table)
+    if wide:
+        notes += (f"lines with more or fewer cells than the first: {wide:,}",)
     return Lines(texts, header[number], notes)
 
 
@@ -142,5 +158,5 @@ def _smiles_like(values: list[str]) -> bool:
     """Whether nine in ten of a column's first values are molecules of more than one letter."""
     some = [value for value in values[:_LOOKED] if value.strip()]
     parse = chem.rdkit().MolFromSmiles
-    good = sum(len(value) > 1 and parse(value) is not None for value in some)
+    good = sum(1 < len(v) <= chem.LONGEST and parse(v) is not None for v in some)
     return bool(some) and good >= 0.9 * len(some)

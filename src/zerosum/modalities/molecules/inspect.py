@@ -28,6 +28,8 @@ def reads(path: str) -> str:
     except UserError:
         return ""
     suffix = files.suffix_of(found)
+    if suffix in files.STRUCTURES:
+        return "molecules, but not as SMILES"
     if suffix == ".smi" or suffix == ".smiles":
         return "a list of SMILES"
     if suffix not in files.TABLES + files.LISTS:
@@ -39,7 +41,8 @@ def reads(path: str) -> str:
     if lines.column:
         return f"a table with SMILES in the column '{lines.column}'"
     words = [text for text in lines.texts if text]
-    good = sum(len(word) > 1 and chem.rdkit().MolFromSmiles(word) is not None for word in words)
+    parse = chem.rdkit().MolFromSmiles
+    good = sum(1 < len(word) <= chem.LONGEST and parse(word) is not None for word in words)
     return "a list of SMILES" if words and good >= 0.9 * len(words) else ""
 
 

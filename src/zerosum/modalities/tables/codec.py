@@ -239,8 +239,9 @@ def _numbers(column: Number, place: NDArray[np.float64], mode: NDArray[np.int64]
         return (
             objects.astype("Int64").astype(column.dtype) if whole else objects.astype(column.dtype)
         )
-    seconds = pd.Series(np.round(values * column.unit, 6))
-    moments = pd.to_datetime(seconds, unit="s")
+    micro = np.round(values * column.unit * 1e6)
+    whole = np.where(np.isnan(micro), np.iinfo(np.int64).min, micro).astype(np.int64)  # NaT
+    moments = pd.Series(whole.view("datetime64[us]"))
     if column.date:
         return _typed(moments.dt.strftime(column.date).tolist(), column.dtype)
     if "," in column.dtype:  # such as datetime64[ns, UTC]

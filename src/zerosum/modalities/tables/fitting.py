@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -30,8 +30,13 @@ _FIT = 50  # what the subsample is drawn for, beside the purposes in data.order
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 _DIGITS = 12  # most digits after the point that are kept as such
 _WORDS = 4  # words in the middle text of a column from which it is free text
+_FEW = 20  # categories up to which numbers would be categories too
 _UNIQUE = 0.9  # share of different texts from which they are identifiers
 _MANY = 0.5  # the same where there are more than can stand alone
+
+
+_MARKED = re.compile(r"[\W_]*\d[\d\W_]*")
+_PLAINLY = "which are read as numbers if they are like 1234.5, as dates if like 2024-01-31"
 
 
 class Rules(Part):
@@ -73,7 +78,10 @@ def fit_columns(frame: pd.DataFrame, rules: Rules) -> list[Column]:
     columns = [fit_column(one_column(frame, name), rules) for name in frame.columns]
     if not any(isinstance(column, Number | Discrete) for column in columns):
         why = "; ".join(f"{c.name}: {c.reason}" for c in columns if isinstance(c, LeftOut))
-        raise UserError(f"no column can be learned ({why or 'all are constant'})")
+        hint = ""
+        if len(columns) == 1:
+            hint = ": if its lines have several cells, part them by a comma, semicolon or tab"
+        raise UserError(f"no column can be learned ({why or 'all are constant'}){hint}")
     return columns
 
 
@@ -120,9 +128,18 @@ def kind_of(series: pd.Series, rules: Rules) -> Kind:
     crowded = distinct > rules.categories and distinct > _MANY * len(seen)
     if crowded or (distinct > _UNIQUE * len(seen) and len(seen) > rules.distinct):
         words = float(seen.astype(str).str.split().str.len().median())
+        if marked(seen):
+            return Kind("left-out", f"{distinct:,} different texts of digits, {_PLAINLY}")
         what = "free text" if words >= _WORDS else "identifiers"
         return Kind("left-out", f"{what}: {distinct:,} different texts in {len(seen):,} rows")
     return Kind("category")
+
+
+def marked(values: Iterable[Any]) -> bool:
+    """Whether nearly all texts are digits with marks, as in 1,234 or $5.00 or 31.12.2024."""
+    some = [text for text in values if isinstance(text, str)]
+    odd = sum(bool(_MARKED.fullmatch(text)) and not text.isdigit() for text in some)
+    return bool(some) and odd >= _UNIQUE * len(some)
 
 
 def date_format(seen: pd.Series) -> str:
@@ -148,14 +165,20 @@ def numbers_of(series: pd.Series, *, date: str, unit: float) -> NDArray[np.float
     """
     pd = require("pandas", "tables")
     if unit:
-        try:
-            moments = pd.to_datetime(series, format=date or None)
-        except (ValueError, TypeError) as error:
-            raise UserError(f"column '{series.name}' holds dates: {error}") from error
+        moments = pd.to_datetime(series, format=date or None, errors="coerce")
+        wrong = (moments.isna() & series.notna()).to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            word = series.iloc[row]
+            raise UserError(
+                f"column '{series.name}' holds dates, and '{word}' (row {row + 1}) is none: mend "
+                f"it, or say that it means a missing value with data.missing='[\"{word}\"]'"
+            )
         zone = getattr(moments.dtype, "tz", None)
         moments = moments if zone is None else moments.dt.tz_convert("UTC").dt.tz_localize(None)
-        start = pd.Timestamp(0)
-        return ((moments - start) / pd.Timedelta(seconds=unit)).to_numpy(np.float64)
+        # In nanoseconds, the year 9999, by which many mean no end, would not fit.
+        since = moments.to_numpy("datetime64[us]") - np.datetime64(0, "us")
+        return since / np.timedelta64(round(unit * 1e6), "us")
     found = pd.to_numeric(series, errors="coerce")
     wrong = found.isna() & series.notna()
     if wrong.any():
@@ -323,4 +346,15 @@ def summary(columns: Sequence[Column]) -> list[str]:
                 f"column '{column.name}': the {len(column.values)} commonest categories stand "
                 f"alone, {len(column.rare):,} rarer ones share one (data.categories)"
             )
+        notes += respelled(column)
     return notes
+
+
+def respelled(column: Column) -> list[str]:
+    """A line on a column of categories that may be one of numbers or dates; none on others."""
+    if not isinstance(column, Discrete) or len(column.values) <= _FEW or not marked(column.values):
+        return []
+    return [
+        f"column '{column.name}' is learned as categories: it holds texts of digits such as "
+        f"'{column.values[0]}', {_PLAINLY}"
+    ]

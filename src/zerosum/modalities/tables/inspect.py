@@ -9,7 +9,7 @@ from zerosum.modalities.modality import Inspection
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.columns import Column, Discrete, Fixed, LeftOut, Number
 from zerosum.modalities.tables.config import Table
-from zerosum.modalities.tables.fitting import fit_columns
+from zerosum.modalities.tables.fitting import fit_columns, respelled
 from zerosum.modalities.tables.opening import find
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def _warnings(frame: pd.DataFrame, columns: list[Column], repeated: int) -> list
                 f"'{column.name}' has {len(column.values) + len(column.rare):,} categories: the "
                 f"rarest {len(column.rare):,} share one (data.categories)"
             )
+        said += respelled(column)
     rare = [
         f"{column.name}={name}"
         for column in columns

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.errors import UserError, require
 from zerosum.modalities.tables.frames import column
+from zerosum.modalities.tables.lines import (
+    DAMAGE,
+    TextRows,
+    find_delimiter,
+    first_rows,
+    not_text,
+    start_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +29,13 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".csv.gz", ".tsv.gz", ".txt.gz", ".
 MISSING_WORDS = ("", "?", "NA", "N/A", "NaN", "nan", "null", "NULL")
 """Texts that mean a missing value, where nobody says otherwise."""
 
-_DELIMITERS = ",;\t|"
-_SAMPLE = 1 << 16  # characters that are looked at to find delimiter and header
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d{0,17})")
+_ENDLESS = re.compile(r"[+-]?\d{19,}")  # an identifier, of which a float would keep 16 digits
+_GROUPED = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")  # a thousand, where the comma is decimal
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MOSTLY = 0.9  # share of numbers from which a word among them is an error, not a category
+_SOME = 0.5  # the same where no more than so many words differ: they stand for something missing
+_WORDS = 5
 
 
 class Read(NamedTuple):
@@ -47,7 +58,7 @@ def is_table(path: Path) -> bool:
 def looks_tabular(path: Path) -> bool:
     """Whether the first lines of a text have several cells each, all the same number."""
     try:
-        lines = _start(path, "latin-1").splitlines()[:100]
+        lines = start_of(path, "latin-1").splitlines()[:100]
         delimiter = find_delimiter("\n".join(lines))
         rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
         counts = [len(row) for row in rows if row]
@@ -61,7 +72,7 @@ def mentions(path: Path, names: Sequence[str]) -> bool:
     if path.name.lower().endswith(".parquet"):
         return False
     try:
-        text = _start(path, "latin-1")
+        text = start_of(path, "latin-1")
     except UserError:
         return False
     return any(name.encode(errors="surrogateescape").decode("latin-1") in text for name in names)
@@ -91,18 +102,10 @@ def read_table(
     Raises:
         UserError: The file is empty, not text, ragged, or mixes numbers and words.
     """
-    pd = require("pandas", "tables")
+    require("pandas", "tables")
     if path.name.lower().endswith(".parquet"):
-        require("pyarrow", "tables")
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read as parquet: {error}") from error
-        return Read(checked(frame, path.name), ())
-    start = _start(path, encoding)
-    delimiter = find_delimiter(start)
-    lines = list(csv.reader(io.StringIO(start), delimiter=delimiter, skipinitialspace=True))
-    lines = [line for line in lines if line]
+        return _parquet(path)
+    text, lines = first_rows(path, encoding)
     notes: list[str] = []
     if header is None:
         header = not names and _has_header(lines, missing)
@@ -115,20 +118,61 @@ def read_table(
         columns = [name.strip() for name in lines[0]]
     else:
         columns = list(names) or [f"column_{i + 1}" for i in range(len(lines[0]))]
-    _check_names(columns, path.name)
-    frame = _cells(path, columns, delimiter, header=header, encoding=encoding)
+    if header:
+        columns += [""] * _end_with_delimiter(lines)
+        _check_title(lines, f"{path}, line {text.skip + 1}")
+    ended = header and len(columns) > 1 and not columns[-1]
+    _check_names(columns[:-1] if ended else columns, path.name)
+    frame, blank = _cells(text, columns, header=header)
+    if blank:
+        notes.append(f"blank lines left out: {blank:,}")
     if not len(frame):
         raise UserError(f"{path} holds a header and no rows: nothing to learn from")
-    comma = delimiter == ";" and _decimal_comma(frame)
+    if ended:
+        if column(frame, "").str.strip().any():
+            _check_names(columns, path.name)
+        frame = frame.drop(columns="")
+        columns.pop()
+        notes.append("lines end with a delimiter: the empty column after it is left out")
+    comma = text.delimiter != "," and _decimal_comma(frame)
     if comma:
         notes.append("numbers are read with a decimal comma and written with a point")
-    first = 2 if header else 1
     for name in columns:
         cells = column(frame, name)
         most = len(frame) if name in texts else few
         frame[name] = typed(
-            cells, missing=missing, comma=comma, few=most, first=first, where=path.name
+            cells,
+            missing=missing,
+            comma=comma,
+            few=most,
+            line=lambda row: text.line_of(row + header),
+            where=path.name,
         )
+    return Read(frame, tuple(notes))
+
+
+def _parquet(path: Path) -> Read:
+    pd = require("pandas", "tables")
+    require("pyarrow", "tables")
+    try:
+        frame = pd.read_parquet(path)
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{path} cannot be read as parquet: {error}: write it anew") from error
+    notes: list[str] = []
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()
+    elif not isinstance(frame.index, pd.RangeIndex):
+        notes.append("the index of the rows has no name and is left out")
+    frame = checked(frame, path.name)
+    for name in frame.columns:
+        cells = column(frame, name)
+        first = next(iter(cells.dropna()), None) if str(cells.dtype) == "object" else None
+        if isinstance(first, Decimal):
+            frame[name] = cells.astype("float64")
+            notes.append(f"column '{name}': decimals are read as floats")
+        elif isinstance(first, date) and not isinstance(first, datetime):
+            frame[name] = cells.map(str, na_action="ignore")
+            notes.append(f"column '{name}': dates are read, and written as texts")
     return Read(frame, tuple(notes))
 
 
@@ -152,7 +196,7 @@ def typed(
     missing: Sequence[str],
     comma: bool = False,
     few: int = 20,
-    first: int = 1,
+    line: Callable[[int], int] = lambda row: row + 1,
     where: str = "the table",
 ) -> pd.Series:
     """A column of texts as whole numbers, numbers or texts, the missing values known as such.
@@ -162,7 +206,7 @@ def typed(
         missing: Those that mean a missing value.
         comma: Whether numbers have a decimal comma.
         few: A column of numbers and words is one of categories if no more values differ.
-        first: Number of the line that holds the first row, for messages.
+        line: From the number of a row to that of its line, for messages.
         where: Name of the table, for messages.
 
     Raises:
@@ -178,70 +222,24 @@ def typed(
         numbers = seen.astype("int64")
         return numbers if not absent.any() else numbers.reindex(texts.index).astype("Int64")
     real = {value for value, text in plain.items() if _REAL.fullmatch(text)}
+    real = {value for value in real if not _ENDLESS.fullmatch(value)}
+    if comma:
+        real = {value for value in real if not _GROUPED.fullmatch(value)}
     if len(values) and len(real) == len(values) and not _codes(values):
         numbers = seen.map(plain).astype("float64")
         return numbers if not absent.any() else numbers.reindex(texts.index)
     numeric = seen.isin(real)
-    if few < len(real) < len(values) and numeric.mean() >= _MOSTLY:
+    share = _SOME if len(values) - len(real) <= _WORDS else _MOSTLY
+    if few < len(real) < len(values) and numeric.mean() >= share:
         row = int(numeric.index[~numeric.to_numpy()][0])
         word = seen.loc[row]
         raise UserError(
-            f"{where}: column '{cells.name}' holds numbers, but '{word}' in line {row + first}: "
+            f"{where}: column '{cells.name}' holds numbers, but '{word}' in line {line(row)}: "
             f"mend it, or say that it means a missing value with data.missing='[\"{word}\"]', "
             f'or that these are categories with data.kinds=\'{{"{cells.name}": "category"}}\''
         )
     words = seen.astype(object).reindex(texts.index)
     return pd.Series(words.where(~absent, None), dtype=pd.Series(["text"]).dtype)
-
-
-def find_delimiter(text: str) -> str:
-    """The delimiter under which the first lines have the same number of cells, and several."""
-    lines = [line for line in text.splitlines()[:100] if line.strip()]
-    best, mark = ",", (0.0, 0)
-    for delimiter in _DELIMITERS:
-        try:
-            rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-            counts = [len(row) for row in rows]
-        except csv.Error:
-            continue
-        if not counts:
-            continue
-        usual = max(set(counts), key=counts.count)
-        if usual > 1 and (counts.count(usual) / len(counts), usual) > mark:
-            best, mark = delimiter, (counts.count(usual) / len(counts), usual)
-    return best
-
-
-def _start(path: Path, encoding: str) -> str:
-    """The first lines of a text file, whole ones."""
-    try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-            raw = file.read(_SAMPLE)
-            whole = len(raw) < _SAMPLE
-    except (OSError, EOFError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-    if not whole:
-        raw = raw[: raw.rfind(b"\n") + 1] or raw
-    if b"\x00" in raw and encoding == "utf-8":
-        raise UserError(
-            f"{path} is no text file: save the table as .csv (UTF-8) or .parquet, "
-            "or name its encoding with data.encoding=utf-16"
-        )
-    try:
-        text = raw.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        raise UserError(_not_text(path, encoding, error)) from error
-    if not text.strip():
-        raise UserError(f"{path} is empty: it needs a line of names and rows below it")
-    return text
-
-
-def _not_text(path: Path, encoding: str, error: Exception) -> str:
-    where = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
-    return (
-        f"{path} is not {encoding}{where}: name its encoding, such as "
-        "data.encoding=latin-1 or data.encoding=cp1252"
-    )
 
 
 def _has_header(lines: list[list[str]], missing: Sequence[str]) -> bool:
@@ -272,57 +270,78 @@ def _check_names(names: Sequence[str], where: str) -> None:
             raise UserError(f"{where}: two columns are called '{name}': rename one of them")
 
 
-def _cells(
-    path: Path, names: list[str], delimiter: str, *, header: bool, encoding: str
-) -> pd.DataFrame:
-    """All cells as texts.
+def _end_with_delimiter(lines: list[list[str]]) -> bool:
+    """Whether all rows have one empty cell more than there are names."""
+    wide = len(lines[0]) + 1
+    return len(lines) > 1 and all(len(row) == wide and not row[-1] for row in lines[1:])
+
+
+def _check_title(lines: list[list[str]], where: str) -> None:
+    """Refuse a title above the names, which is no fault of the lines below."""
+    usual, count = Counter(len(line) for line in lines).most_common(1)[0]
+    if len(lines[0]) == 1 < usual and count > len(lines) / 2:
+        raise UserError(
+            f"{where} has 1 cell and most lines below {usual}: take away what stands above the "
+            "names of the columns"
+        )
+
+
+def _cells(text: TextRows, names: list[str], *, header: bool) -> tuple[pd.DataFrame, int]:
+    """All cells as texts, and how many blank lines there are between them.
 
     Raises:
         UserError: A line has too many or too few cells; the message names it.
     """
     pd = require("pandas", "tables")
-    coded = "utf-8-sig" if encoding == "utf-8" else encoding
+    seen = last = line = 0
     try:
         # pandas fills lines that are too short in silence: lengths are looked at first.
-        with _opened(path, coded) as file:
-            rows = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-            for row in rows:
-                if row and len(row) != len(names):
-                    raise UserError(
-                        f"{path}, line {rows.line_num}: {len(row)} cells where the table has "
-                        f"{len(names)} columns: mend that line (text with a delimiter in it "
-                        "needs quotes)"
-                    )
-        return pd.read_csv(
-            path,
-            sep=delimiter,
+        for line, row in text.rows():
+            named = header and not seen  # the names, which were looked at before
+            if row and len(row) != len(names) and not named:
+                raise UserError(
+                    f"{text.path}, line {line}: {len(row)} cells where the table has "
+                    f"{len(names)} columns: mend that line (text with a delimiter in it "
+                    "needs quotes, and a quote its end)"
+                )
+            seen += 1
+            last = seen if row else last
+        frame = pd.read_csv(
+            text.path,
+            sep=text.delimiter,
             header=None,
             names=names,
             index_col=False,
-            skiprows=1 if header else 0,
+            skiprows=text.skip + header,
             dtype=str,
             keep_default_na=False,
             skipinitialspace=True,
-            encoding=coded,
+            encoding=text.coded,
         )
+        return frame, last - header - len(frame)
     except UnicodeDecodeError as error:
-        raise UserError(_not_text(path, encoding, error)) from error
+        raise UserError(not_text(text.path, text.encoding, error)) from error
     except pd.errors.EmptyDataError as error:
-        raise UserError(f"{path} holds a header and no rows: nothing to learn from") from error
-    except (pd.errors.ParserError, csv.Error, OSError, EOFError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
-
-
-def _opened(path: Path, encoding: str) -> IO[str]:
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rt", encoding=encoding, newline="")
-    return path.open(encoding=encoding, newline="")
+        raise UserError(
+            f"{text.path} holds a header and no rows: nothing to learn from"
+        ) from error
+    except (pd.errors.ParserError, *DAMAGE) as error:
+        if "EOF inside string" in str(error):  # the last row took up the rest of the file
+            raise UserError(
+                f"{text.path}, line {line}: close the quote that is open there"
+            ) from error
+        raise UserError(
+            f"{text.path} cannot be read ({error}): copy or download it again"
+        ) from error
 
 
 def _decimal_comma(frame: pd.DataFrame) -> bool:
     cells = frame.head(200).to_numpy().ravel().tolist()
     commas = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", cell.strip())) for cell in cells)
-    points = sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", cell.strip())) for cell in cells)
+    points = sum(
+        bool(re.fullmatch(r"[+-]?\d+\.\d+", cell.strip()) and not _GROUPED.fullmatch(cell.strip()))
+        for cell in cells
+    )
     return commas > points
 
 
