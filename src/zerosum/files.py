@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from zerosum.errors import UserError
 
 UNFINISHED = ".writing"
 """What begins the name of a folder of output while it is written; it has no suffix."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OURS = ("recipe.json", "codec.json", "machine.json", "config.json", "state.json", "key.json")
+"""Files of runs, models and studies, which their users read again."""
+FULL = "the disk is full"
 # safetensors and torch wrap the system's error in types of their own.
 _FULL_WORDS = ("No space left", "File too large", "unexpected pos", "PytorchStreamWriter failed")
 
@@ -22,9 +30,20 @@ _FULL_WORDS = ("No space left", "File too large", "unexpected pos", "PytorchStre
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path to write to, which replaces `path` when the block ends well.
 
+    What is no file, such as /dev/stdout or a pipe, is written to and stays what it is; of a link
+    the file behind it is replaced.
+
     Raises:
         UserError: The disk is full or refuses the write; `path` is as it was.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with disk_errors(path, "nothing of it is left"), TemporaryDirectory() as place:
+            whole = Path(place) / path.name
+            yield whole
+            with whole.open("rb") as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        return
+    path = path.resolve() if path.is_symlink() else path
     # Libraries tell formats by the suffix, and some know it in small letters only.
     partial = path.with_name(f".{path.stem}{UNFINISHED}{path.suffix.lower()}")
     with disk_errors(path.parent, f"{path.name} is as it was"):
@@ -46,6 +65,19 @@ def write_text(path: Path, text: str) -> None:
     """
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, in UTF-8 whatever the locale.
+
+    Raises:
+        ValueError: It is no JSON, or nests deeper than Python follows.
+        OSError: It cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 @contextmanager
@@ -84,14 +116,17 @@ def whole_folder(path: Path, option: str = "--out") -> Iterator[Path]:
 
 
 def must_be_empty(path: Path, option: str = "--out") -> None:
-    """Refuse a file, or a folder with other files than an unfinished output.
+    """Refuse, before long work, a place where no folder can be written anew.
 
     Raises:
-        UserError: It is one; the message names the option.
+        UserError: It is a file or lies below one, or a folder with other files than an unfinished
+            output; the message names the option.
     """
     if not path.exists():
-        return
-    if not path.is_dir() or any(one.name != UNFINISHED for one in path.iterdir()):
+        must_be_writable(path, "folder", option)
+    elif not path.is_dir():
+        raise UserError(f"{path} is a file: name a folder with {option}")
+    elif any(one.name != UNFINISHED for one in path.iterdir()):
         raise UserError(f"{path} is not empty: name another folder with {option}")
 
 
@@ -99,24 +134,71 @@ def must_be_file(path: Path | None, option: str) -> None:
     """Refuse, before long work, a place where no file can be written.
 
     Raises:
-        UserError: It is a folder, or lies below a file; the message names the option.
+        UserError: It is a folder, lies below a file, or takes what is printed; the message names
+            the option.
     """
     if path is None:
         return
     if path.is_dir():
         raise UserError(f"{path} is a folder: name a file with {option}")
+    if _is_printed_to(path):
+        raise UserError(f"{path} takes what is printed: name another file with {option}")
+    if path.is_file() or not path.exists():
+        must_be_writable(path, "file", option)
+
+
+def must_be_json(path: Path | None, option: str = "--json") -> None:
+    """Refuse, before long work, a place where no records can be written, or which holds others.
+
+    Raises:
+        UserError: As `must_be_file`, or a file is there that is no JSON, or a part of a run, a
+            model or a study; the message names the option.
+    """
+    must_be_file(path, option)
+    if path is None or not path.is_file():
+        return
+    with path.open("rb") as stream:
+        begins = stream.read(64).lstrip()[:1]
+    if begins not in (b"", b"{", b"[") or path.name in OURS:
+        why = "a part of what zerosum reads again" if path.name in OURS else "no JSON"
+        raise UserError(f"{path} is there and is {why}: name another file with {option}")
+
+
+def must_be_writable(path: Path, what: str, option: str) -> None:
+    """Refuse a path below a file, or below a folder that may not be written to.
+
+    Args:
+        path: Where something is to be.
+        what: The word for it.
+        option: How the user named it.
+
+    Raises:
+        UserError: It is one; the message names the option.
+    """
     above = next(place for place in path.absolute().parents if place.exists())
     if not above.is_dir() or not os.access(above, os.W_OK):
-        raise UserError(f"cannot write to {above}: name another file with {option}")
+        why = "it may not be written to" if above.is_dir() else "it is a file"
+        raise UserError(f"cannot write to {above}, {why}: name another {what} with {option}")
+
+
+def _is_printed_to(path: Path) -> bool:
+    """Whether a file takes standard output or error, which would write over what is in it."""
+    streams = [stream for stream in (sys.__stdout__, sys.__stderr__) if stream is not None]
+    try:
+        there = path.stat()
+        taken = [os.fstat(stream.fileno()) for stream in streams if not stream.closed]
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(there.st_mode) and any(os.path.samestat(there, one) for one in taken)
 
 
 class DiskError(UserError):
     """The disk is full or refuses a write."""
 
     def __init__(self, folder: Path, what: str, intact: str) -> None:
+        cure = "Free some space" if what == FULL else "Mend that, or name another place,"
         super().__init__(
-            f"cannot write to {folder}: {what}; {intact}. "
-            "Mend that (free some space) and type the same command again"
+            f"cannot write to {folder}: {what}; {intact}. {cure} and type the same command again"
         )
         self.what = what
 
@@ -130,7 +212,7 @@ def disk_errors(folder: Path, intact: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "the disk is full" if error.errno in _FULL else error.strerror or str(error)
+        what = FULL if error.errno in _FULL else error.strerror or str(error)
         raise DiskError(folder, what, intact) from error
     except DiskError as error:
         raise DiskError(folder, error.what, intact) from error
@@ -139,7 +221,7 @@ def disk_errors(folder: Path, intact: str) -> Iterator[None]:
     except Exception as error:
         if not any(words in str(error) for words in _FULL_WORDS):
             raise
-        raise DiskError(folder, "the disk is full", intact) from error
+        raise DiskError(folder, FULL, intact) from error
 
 
 def flush(path: Path) -> None:

@@ -5,16 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zerosum.errors import UserError
 from zerosum.files import disk_errors, write_text
 
-Form = Mapping[str, type]
-"""What each row of a file must have, beside its place on the clock."""
-LOG_ROW: Form = {"values": dict}
-SCORE_ROW: Form = {"scores": dict, "reference": dict, "reference_note": str, "protocol": dict}
-CHECKUP_ROW: Form = {"signals": dict, "failures": list}
-EVENT_ROW: Form = {"failure": str, "evidence": str, "remedy": str, "action": str}
+
+class Numbers(dict[str, float]):
+    """In a form: numbers by name."""
+
+
+class Names(list[str]):
+    """In a form: texts."""
+
+
+Form = Mapping[str, Any]
+"""What each row of a file must have, beside its place on the clock: types, or forms of parts."""
+LOG_ROW: Form = {"values": Numbers}
+SCORE_ROW: Form = {
+    "scores": Numbers,
+    "reference": Numbers,
+    "reference_note": str,
+    "protocol": {"real": str, "fake": int, "seed": int},
+}
+CHECKUP_ROW: Form = {"signals": Numbers, "failures": Names}
+EVENT_ROW: Form = {
+    **dict.fromkeys(("failure", "signal", "evidence", "remedy", "override", "action"), str),
+    **dict.fromkeys(("step", "window"), int),
+    **dict.fromkeys(("value", "threshold"), float),
+}
 
 
 def read_lines(path: Path, form: Form | None = None) -> list[dict]:
@@ -44,11 +63,22 @@ def _row(line: bytes, form: Form) -> dict | None:
     """A line as a row; None where it is none."""
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    wanted = {"seen": int, **form}
-    fits = isinstance(row, dict) and all(isinstance(row.get(n), t) for n, t in wanted.items())
-    return row if fits else None
+    return row if _fits(row, {"seen": int, **form}) else None
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value that JSON gave is of a kind, as a form has it."""
+    if isinstance(kind, Mapping):
+        return isinstance(value, dict) and all(_fits(value.get(n), k) for n, k in kind.items())
+    if kind is Numbers:
+        return isinstance(value, dict) and all(_fits(one, float) for one in value.values())
+    if kind is Names:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 def append_line(path: Path, row: Mapping[str, object]) -> None:

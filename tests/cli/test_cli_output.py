@@ -120,25 +120,38 @@ def test_a_run_is_read_in_another_locale(tmp_path):
         write_photos(tmp_path / "data" / name, [(8, 8)] * 12, first=len(name))
     words = ["cgan/tiny", "train.examples=32", "evaluate.samples=0", "--device", "cpu"]
     done("train", *words, "--data", tmp_path / "data", "--out", tmp_path / "run", "--quiet")
-    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    code = "; ".join(
+    from_python = "; ".join(
         [
-            "import sys, locale",
+            "import locale, zerosum",
             "assert locale.getpreferredencoding(False).lower() != 'utf-8'",
-            "from zerosum.cli.main import main",
-            "main()",
+            "zerosum.load('run').sample(2, label=0)",
         ]
     )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     with mock.patch.dict(os.environ, plain):
         for command in (
-            ["generate", "run", "-n", 2, "--labels", "0", "--out", "s.npz"],
-            ["export", "run", "--to", "model"],
-            ["report", "run", "--samples", 0],
+            [sys.executable, "-c", from_python],
+            [SCRIPT, "generate", "run", "-n", 2, "--labels", "café", "--out", "s.npz"],
+            [SCRIPT, "export", "run", "--to", "model"],
+            [SCRIPT, "report", "run", "--samples", 0],
         ):
-            left = spawn(sys.executable, "-c", code, *command, cwd=tmp_path)
+            left = spawn(*command, cwd=tmp_path)
             assert left.status == 0, left.err
     assert "café" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     assert "café" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("start", [[SCRIPT], [sys.executable, "-m", "zerosum"]])
+def test_another_locale_reads_the_same_names(start, tmp_path):
+    """Bytes of names that are UTF-8 are no other words where the locale is plain ASCII."""
+    for name in ("café", "thé"):
+        write_photos(tmp_path / "data" / name, [(8, 8)] * 12, first=len(name))
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    with mock.patch.dict(os.environ, plain):
+        ended = spawn(*start, "inspect", "data", "--json", cwd=tmp_path)
+        shown = spawn(*start, "inspect", "data", cwd=tmp_path)
+    assert ended.status == 0 and set(json.loads(ended.out)["classes"]) == {"café", "thé"}
+    assert r"caf\xe9" in shown.out, "what is printed keeps the encoding of the locale"
 
 
 def test_no_text_is_read_or_written_in_the_encoding_of_the_locale():

@@ -33,7 +33,12 @@ def run(tmp_path_factory):
     zerosum.train(recipe, out=out, device="cpu", quiet=True)
     event = {
         "failure": "mode collapse",
+        "step": 20,
         "seen": 320,
+        "signal": "variety",
+        "value": 0.1,
+        "threshold": 0.2,
+        "window": 3,
         "evidence": "diversity 0.1 of the data's < 0.2",
         "remedy": "train with model.packing=2",
         "override": "optim.generator.lr=1e-4",

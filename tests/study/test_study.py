@@ -201,6 +201,35 @@ def test_the_server_keeps_good_answers_and_refuses_others(server, study):
     assert float(score(study).hype) == 0
 
 
+def test_answers_that_cannot_be_kept_are_refused_aloud(server, study, monkeypatch, capsys):
+    """So that the page tells the rater to save them."""
+    tree = answers(study, "ann", perfect)
+    monkeypatch.setattr(
+        "zerosum.pipelines.study.serve.write_text",
+        lambda path, text: (_ for _ in ()).throw(UserError("the disk is full")),
+    )
+    with pytest.raises(urllib.error.HTTPError, match="507"):
+        post(server.address, json.dumps(tree).encode())
+    assert "answers are lost: the disk is full" in capsys.readouterr().err
+
+
+def test_a_study_that_may_not_be_written_to_is_not_served(study, monkeypatch):
+    monkeypatch.setattr("zerosum.pipelines.study.serve.os.access", lambda path, mode: False)
+    with pytest.raises(UserError, match="answers may not be written to, so answers would be lost"):
+        Server(study, port=0)
+
+
+def test_a_request_that_nests_too_deeply_is_refused(server):
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        post(server.address, b"[" * 100_000)
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1", "-1"])
+def test_an_address_that_is_not_of_this_machine_is_named(host, study):
+    with pytest.raises(UserError, match="give another --host"):
+        Server(study, host=host, port=0)
+
+
 def test_a_taken_port_is_named(server, study):
     with pytest.raises(UserError, match="give another --port"):
         Server(study, port=server.server_address[1])

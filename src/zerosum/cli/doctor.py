@@ -30,10 +30,10 @@ def doctor(
 
     Example: zerosum doctor runs/clothes
     """
-    from zerosum.files import must_be_file, write_text
+    from zerosum.files import must_be_json, write_text
     from zerosum.pipelines.examine import examine
 
-    must_be_file(json, "--json")
+    must_be_json(json)
     opinion = examine(run, module=module, deep=deep)
     try:  # before anything is printed, which may fail as well
         if json is not None:
@@ -60,14 +60,17 @@ def _signals(opinion: Opinion) -> None:
 
 
 def _verdict(opinion: Opinion) -> None:
+    from dataclasses import fields
+
     from zerosum.doctor.event import Event
 
+    known = [field.name for field in fields(Event)]
     for event in opinion.data:
         print(event)
     for row in opinion.events:
         if row["failure"] == "data problem" and opinion.data:
             continue
-        print(f"at {row['seen']:,} examples  {Event(**row)}")
+        print(f"at {row['seen']:,} examples  {Event(**{name: row[name] for name in known})}")
     if opinion.eigenvalues is not None:
         shown = ", ".join(f"{v.real:.3g} {v.imag:+.3g}i" for v in opinion.eigenvalues.tolist())
         growing = any(v.real > 1e-6 for v in opinion.eigenvalues.tolist())

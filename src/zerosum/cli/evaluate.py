@@ -78,7 +78,7 @@ def evaluate(
     Example: zerosum evaluate runs/demo --metrics fd,kd,prdc --samples 2000
     """
     from zerosum.errors import UserError
-    from zerosum.files import must_be_file
+    from zerosum.files import must_be_json
     from zerosum.pipelines.evaluate import Evaluator
 
     if runs and (real or fake):
@@ -87,7 +87,7 @@ def evaluate(
         raise UserError("nothing to score: name the folder of a run, or give --real and --fake")
     if size is not None and runs:
         raise UserError("--size is for --real and --fake: runs have the size they learned at")
-    must_be_file(json, "--json")
+    must_be_json(json)
     progress = ProgressBar(quiet)
     evaluator = Evaluator(
         [] if metrics is None else metrics.split(","),

@@ -55,9 +55,9 @@ def families(
     from zerosum.bench.families.table import note, table
     from zerosum.bench.pool import cores
     from zerosum.errors import UserError
-    from zerosum.files import must_be_file, write_text
+    from zerosum.files import must_be_json, write_text
 
-    must_be_file(json, "--json")
+    must_be_json(json)
     judge = protocol(data)
     names = chosen([name.strip() for name in systems.split(",")] if systems else [], data)
     budget = judge.seconds if seconds is None else seconds

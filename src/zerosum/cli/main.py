@@ -67,6 +67,7 @@ def main() -> None:
 
     A reader of the output that leaves, as `head` does, is no failure.
     """
+    _in_utf8()
     with forgiving():
         status = _run()
         reason = lost()
@@ -75,6 +76,19 @@ def main() -> None:
             status = status or 1
         sys.stderr.flush()
     sys.exit(status)
+
+
+def _in_utf8() -> None:
+    """Start this process anew in Python's UTF-8 mode, where the locale is another.
+
+    In it names of files and classes would be read as other words than under UTF-8, and a run
+    would not know its own. Python 3.15 does so by itself. What is printed keeps its encoding.
+    """
+    if sys.getfilesystemencoding() == "utf-8":
+        return
+    shown = {"PYTHONIOENCODING": sys.stdout.encoding} if sys.stdout is not None else {}
+    command = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+    os.execve(sys.executable, command, shown | dict(os.environ))
 
 
 def _run() -> int:
@@ -101,7 +115,7 @@ def _run() -> int:
         if debug:
             raise
         complain(
-            f"cannot use {error.filename}: {error.strerror}; name a place you may write to"
+            f"cannot use {error.filename}: {error.strerror}; mend that, or name another place"
             if error.filename
             else f"the system refused: {error}"
         )

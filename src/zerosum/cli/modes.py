@@ -58,7 +58,7 @@ def modes(
     from zerosum.bench.modes.report import mark, shown
     from zerosum.bench.modes.settings import setting
     from zerosum.bench.pages import between_marks, demand
-    from zerosum.files import must_be_file, write_text
+    from zerosum.files import must_be_json, write_text
 
     names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
     for name in names:  # all refusals before the first training
@@ -67,7 +67,7 @@ def modes(
             demand(page, mark(name, profile))
     if models is not None:
         methods(models)
-    must_be_file(json, "--json")
+    must_be_json(json)
     reports = []
     progress = ProgressBar(quiet)
     try:

@@ -110,10 +110,10 @@ def show(
     """
     from json import dumps
 
-    from zerosum.files import must_be_file, write_text
+    from zerosum.files import must_be_json, write_text
     from zerosum.pipelines.study import score
 
-    must_be_file(json, "--json")
+    must_be_json(json)
     found = score(study)
     rows: dict[str, Any] = {
         "errors (HYPE; 50 % is guessing)": found.hype,

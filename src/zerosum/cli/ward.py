@@ -48,9 +48,9 @@ def ward(
     from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
     from zerosum.errors import UserError
-    from zerosum.files import must_be_file, write_text
+    from zerosum.files import must_be_json, write_text
 
-    must_be_file(json, "--json")
+    must_be_json(json)
     chosen = cases([name.strip() for name in names.split(",")] if names else [])
     if act:  # treated runs are compared with their healthy twins
         twins = {case.twin for case in chosen} - {case.name for case in chosen}

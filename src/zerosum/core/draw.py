@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -114,3 +114,20 @@ def _filled(values: Tensor) -> Tensor:
     if len(values) == BLOCK:
         return values
     return torch.cat([values, values[-1:].expand(BLOCK - len(values), *values.shape[1:])])
+
+
+def check_finite(samples: Mapping[str, Tensor], name: str) -> None:
+    """Refuse samples that are no numbers, which would pass for black pictures or empty rows.
+
+    Args:
+        samples: Tensors of any shape, by name.
+        name: What drew them.
+
+    Raises:
+        UserError: One holds NaN or infinity.
+    """
+    if not all(bool(value.isfinite().all()) for value in samples.values()):
+        raise UserError(
+            f"{name} draws NaN or infinity: its training has diverged. Train anew into another "
+            "--out with lower rates (optim.PLAYER.lr), or use a checkpoint kept from before"
+        )

@@ -222,12 +222,31 @@ class Recipe(Part):
         """
         try:
             tree = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"this recipe cannot be read: {error}") from error
+        return cls.from_tree(tree, config)
+
+    @classmethod
+    def from_tree(cls, tree: Any, config: type[GameConfig], where: str = "this recipe") -> Recipe:
+        """Read a stored recipe that JSON was read of.
+
+        Args:
+            tree: What the JSON holds.
+            config: The configuration class of the recipe's system.
+            where: What messages call it, such as the path of its file.
+
+        Raises:
+            UserError: The tree is no recipe.
+        """
+        try:
             model = config.model_validate(tree["model"])
             return cls.model_validate({**tree, "model": model})
         except ValidationError as error:
-            raise UserError(f"this recipe cannot be read: {read_error(error)}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"this recipe cannot be read: {error}") from error
+            raise UserError(f"{where} cannot be read: {read_error(error)}") from error
+        except KeyError as error:
+            raise UserError(f"{where} cannot be read: {error} is missing") from error
+        except (ValueError, TypeError) as error:
+            raise UserError(f"{where} cannot be read: {error}") from error
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Dotted paths at which two recipes differ, with both values."""

@@ -75,7 +75,10 @@ def system(name: str, module: str | None = None) -> System:
         hint = nearest(name, known)
         if Path(f"{name}.py").exists():
             hint = f"for ./{name}.py add  --module {name}.py"
-        raise UserError(f"there is no model '{name}': {hint} (zerosum list shows all)")
+        raise UserError(
+            f"there is no model '{name}': {hint} (zerosum list shows all; one of your own needs "
+            "--module)"
+        )
     return _read(importlib.import_module(known[name]), name)
 
 

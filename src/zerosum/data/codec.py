@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zerosum.data.fields import Batch, Field
 from zerosum.errors import UserError
-from zerosum.files import atomic, must_be_empty, write_text
+from zerosum.files import atomic, must_be_empty, must_be_file, write_text
 
 FORMAT = 1
 
@@ -70,12 +70,14 @@ class Codec(ABC):
         """Refuse a path that `write` would refuse, before anything is drawn.
 
         Raises:
-            UserError: Its suffix is unknown, or it is a folder with files in it.
+            UserError: Its suffix is unknown, or it is a place where it cannot be written.
         """
         if path.suffix.lower() not in self.suffixes:
             known = ", ".join(suffix or "a folder" for suffix in self.suffixes)
             raise UserError(f"{path} is of no known kind: these samples are written to {known}")
-        if not path.suffix:
+        if path.suffix:
+            must_be_file(path, "--out")
+        else:
             must_be_empty(path)
 
     @property
@@ -116,9 +118,9 @@ def read_codec(kind: type[Codec], folder: Path) -> Codec | None:
                 f"{path} was written by a newer zerosum: upgrade with  pip install -U zerosum"
             )
         tensors = load(weights.read_bytes()) if weights.is_file() else {}
-        codec = kind.from_state(tree["state"], tensors)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        codec, stored = kind.from_state(tree["state"], tensors), tree["hash"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(f"{path} is damaged and cannot be read: {error}") from error
-    if codec.hash != tree["hash"]:
+    if codec.hash != stored:
         raise UserError(f"{path} and codec.safetensors do not fit: one of them is another run's")
     return codec

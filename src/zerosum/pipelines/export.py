@@ -17,7 +17,7 @@ from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
 from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
-from zerosum.files import atomic, disk_errors, must_be_empty, write_text
+from zerosum.files import atomic, disk_errors, must_be_empty, read_json, write_text
 from zerosum.records import SCORE_ROW, read_lines
 from zerosum.training import fitting
 from zerosum.training.checkpoint import save_tensors
@@ -75,16 +75,19 @@ def read(folder: Path, module: str | None = None) -> tuple[Game, Recipe, Codec]:
         UserError: A file is missing or damaged, or the weights do not fit the configuration.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         if config["format"] > FORMAT:
             raise UserError(
                 f"{folder} was written by a newer zerosum (format {config['format']}): "
                 "upgrade with  pip install -U zerosum"
             )
-        found = system(config["system"], module)
-        recipe = Recipe.from_json(json.dumps(config["recipe"]), found.game.Config)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder} is no whole model folder: {error}") from error
+        name, tree = str(config["system"]), config["recipe"]
+    except KeyError as error:
+        raise UserError(f"{folder} is no whole model folder: config.json lacks {error}") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{folder} is no whole model folder: config.json: {error}") from error
+    found = system(name, module)
+    recipe = Recipe.from_tree(tree, found.game.Config, f"the recipe in {folder / 'config.json'}")
     game = found.game(recipe.model)
     fill(game, folder)
     codec = read_codec(type(recipe.data).codec, folder)

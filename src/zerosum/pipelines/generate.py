@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zerosum.core.draw import codes, draw, given_inputs, sampling
+from zerosum.core.draw import check_finite, codes, draw, given_inputs, sampling
 from zerosum.core.game import Game, LatentGame, SampleOptions
 from zerosum.core.overrides import overridden_part
 from zerosum.core.recipe import Recipe
@@ -157,7 +157,9 @@ class Generator:
         self.check_number(n)
         check_seed(seed)
         given = self.conditioned(n, condition) | self._inputs(n, inputs)
-        return draw(self.game, n, seed, given, self.options(options or {}))
+        samples = draw(self.game, n, seed, given, self.options(options or {}))
+        check_finite(samples, self.name)
+        return samples
 
     def check_number(self, n: int, out: Path | None = None) -> None:
         """Refuse, before anything is drawn, a number of samples that this machine cannot hold.
@@ -302,6 +304,7 @@ class Generator:
             given = filters.condition(size, rng)
             settings = self.options(options or {})
             samples = draw(self.game, size, seed + len(kept), given, settings)
+            check_finite(samples, self.name)
             rows = filters.holds(samples)
             kept.append({name: value[rows] for name, value in samples.items()})
             found, drawn = found + int(rows.sum()), drawn + size
@@ -319,7 +322,9 @@ class Generator:
         """Samples (n, ...) of given inputs, finished tensors (n, ...) by name."""
         self.check_number(n)
         check_seed(seed)
-        return draw(self.game, n, seed, inputs)
+        samples = draw(self.game, n, seed, inputs)
+        check_finite(samples, self.name)
+        return samples
 
     def conditioned(self, n: int, given: Mapping[str, Condition]) -> dict[str, Tensor]:
         """Conditions for n samples as tensors (n, ...).

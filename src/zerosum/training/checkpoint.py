@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from zerosum.errors import UserError
-from zerosum.files import disk_errors, flush
+from zerosum.files import disk_errors, flush, read_json
 
 FORMAT = 2
 
@@ -109,8 +109,10 @@ def latest(folder: Path) -> tuple[Path | None, list[str]]:
 def damage(path: Path) -> str | None:
     """What is wrong with a checkpoint, or None when each file has its digest."""
     try:
-        state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = read_json(path / "state.json")
         digests = dict(state["digests"])
+        if not all(isinstance(state[name], int) for name in ("format", "step", "seen")):
+            return "state.json is unreadable"
     except (OSError, ValueError, KeyError, TypeError):
         return "state.json is unreadable"
     for name, digest in digests.items():
@@ -124,7 +126,7 @@ def damage(path: Path) -> str | None:
 
 def load(path: Path) -> Snapshot:
     """Read a checkpoint. No code is run: tensors, plain containers and JSON only."""
-    state = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    state = read_json(path / "state.json")
     if state["format"] > FORMAT:
         raise UserError(
             f"{path.name} was written by a newer zerosum (format {state['format']}, this one "

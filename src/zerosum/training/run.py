@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
 from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
-from zerosum.files import write_text
+from zerosum.files import must_be_writable, read_json, write_text
 from zerosum.training import checkpoint
 from zerosum.training.fitting import fill
 
@@ -107,7 +109,7 @@ class RunFolder:
         if not self.machine.is_file():
             return {}
         try:
-            found = json.loads(self.machine.read_text(encoding="utf-8"))
+            found = read_json(self.machine)
             return {str(name): str(value) for name, value in found.items()}
         except (ValueError, AttributeError) as error:
             raise UserError(
@@ -120,21 +122,29 @@ class RunFolder:
             return []
         return self.notes.read_text(encoding="utf-8").splitlines()
 
+    def check_place(self) -> None:
+        """Refuse, before the data are read, a place where no run can be, or files of another kind.
+
+        Raises:
+            UserError: It is one.
+        """
+        if not self.path.exists():
+            must_be_writable(self.path, "folder", "--out")
+        elif not self.path.is_dir():
+            raise UserError(f"{self.path} is a file: name a folder with --out")
+        elif not self.recipe.is_file() and any(
+            not path.name.startswith(".") for path in self.path.iterdir()
+        ):
+            raise UserError(f"{self.path} holds files but no run: name an empty folder with --out")
+
     def check(self, recipe: Recipe) -> None:
         """Refuse a folder that holds something else than an earlier part of this run.
 
         Raises:
             UserError: Another recipe's run (says what differs), or files of another kind.
         """
-        if not self.path.exists():
-            return
-        if not self.path.is_dir():
-            raise UserError(f"{self.path} is a file: name a folder with --out")
+        self.check_place()
         if not self.recipe.is_file():
-            if any(not path.name.startswith(".") for path in self.path.iterdir()):
-                raise UserError(
-                    f"{self.path} holds files but no run: name an empty folder with --out"
-                )
             return
         stored = self.read(recipe)
         differing = {
@@ -153,18 +163,36 @@ class RunFolder:
             )
 
     def read(self, like: Recipe) -> Recipe:
-        """The stored recipe, read as one of the same system as `like`."""
-        try:
-            text = self.recipe.read_text(encoding="utf-8")
-            name = json.loads(text)["system"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self.recipe} is damaged: name another folder with --out") from error
+        """The stored recipe, read as one of the same system as `like`.
+
+        Raises:
+            UserError: It is damaged, or that of another system.
+        """
+        tree, name = self.read_tree("name another folder with --out")
         if name != like.system:
             raise UserError(
                 f"{self.path} holds a run of {name}, not of {like.system}: "
                 "name another folder with --out"
             )
-        return Recipe.from_json(text, type(like.model))
+        return Recipe.from_tree(tree, type(like.model), str(self.recipe))
+
+    def read_tree(self, cure: str = "bring it back") -> tuple[dict[str, Any], str]:
+        """What recipe.json holds, and the system that it names.
+
+        Args:
+            cure: What to do where it is damaged.
+
+        Raises:
+            UserError: It is damaged.
+        """
+        try:
+            tree = read_json(self.recipe)
+            name = tree["system"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{self.recipe} is damaged: {cure}") from error
+        if not isinstance(name, str):
+            raise UserError(f"{self.recipe} is damaged: {cure}")
+        return tree, name
 
     def claim(self, recipe: Recipe, codec: Codec, machine: Mapping[str, str]) -> None:
         """Store the resolved recipe, the codec, where it is trained, and make the folders.
@@ -218,17 +246,19 @@ def read_run(path: Path, module: str | None = None) -> SavedRun:
             f"{path} is no run: give the folder that `zerosum train --out` wrote, "
             "with recipe.json and checkpoints inside"
         )
-    try:
-        text = folder.recipe.read_text(encoding="utf-8")
-        name = json.loads(text)["system"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder.recipe} is damaged and cannot be read") from error
+    tree, name = folder.read_tree()
     found = system(name, module)
-    recipe = Recipe.from_json(text, found.game.Config)
+    recipe = Recipe.from_tree(tree, found.game.Config, str(folder.recipe))
     newest, complaints = checkpoint.latest(folder.checkpoints if folder.path == path else path)
     if newest is None:
-        detail = f" ({complaints[0]})" if complaints else ""
-        raise UserError(f"{path} has no whole checkpoint yet{detail}: train it longer first")
+        if complaints:
+            raise UserError(
+                f"{path} has no whole checkpoint, {complaints[0]}: bring its files back, or train "
+                "it anew"
+            )
+        raise UserError(f"{path} has no checkpoint yet: train it longer first")
+    for complaint in complaints:
+        print(f"{path}: {complaint}; {newest.name} is used", file=sys.stderr)
     codec = read_codec(type(recipe.data).codec, folder.path)
     if codec is None:
         raise UserError(f"{folder.codec} is missing: bring it back, samples cannot be read else")

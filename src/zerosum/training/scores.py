@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from zerosum.core.draw import draw, given_inputs
+from zerosum.core.draw import check_finite, draw, given_inputs
 from zerosum.core.game import Game
 from zerosum.core.recipe import Evaluate
 from zerosum.data.fields import size_of
@@ -103,7 +103,9 @@ class RunJudge:
             averaged: Whether these are averages.
         """
         seed = self.asked.seed
-        fake = self.judge.embed(draw(game, self.asked.samples, seed, self.inputs))
+        samples = draw(game, self.asked.samples, seed, self.inputs)
+        check_finite(samples, f"the generator, after {game.progress.seen:,} examples,")
+        fake = self.judge.embed(samples)
         found = self._take(self.real, fake, self.truth)
         count = len(self.real.features)
         return {

@@ -114,7 +114,9 @@ def curve_panels(
     for kind in dict.fromkeys(name for row in scores for name in row["scores"]):
         rows = [row for row in scores if kind in row["scores"]]
         points = {"generated": [(row["seen"], row["scores"][kind]) for row in rows]}
-        level = (rows[-1]["reference"][kind], rows[-1]["reference_note"])
+        last = rows[-1]
+        known = last["reference"].get(kind)  # answers of a game that maps have none
+        level = None if known is None else (known, last["reference_note"])
         found[kind] = lambda axis, points=points, level=level: draw_curves(
             axis, points, level=level, events=events, markers=True
         )

@@ -169,6 +169,7 @@ class Trainer:
         kept, refusal, kind = None, "", type(self.asked.data).codec
         if runtime.first:
             try:
+                self.out.check_place()
                 if self.out.recipe.is_file():
                     self.out.read(self.asked)  # refuses another system's run
                 kept = read_codec(kind, self.out.path)

@@ -14,7 +14,7 @@ from PIL import Image
 from zerosum.data.fields import Batch
 from zerosum.data.source import Source
 from zerosum.errors import UserError
-from zerosum.files import write_text
+from zerosum.files import disk_errors, must_be_empty, write_text
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.page import data_address, template
 from zerosum.pipelines.study.score import ANSWERS, KEY
@@ -73,6 +73,8 @@ def make(
     folder = Path(out)
     if (folder / KEY).exists():
         raise UserError(f"{folder} holds a study, whose answers would be lost: give another --out")
+    if not folder.is_dir():
+        must_be_empty(folder)
     if images < 1 or checks < 0 or milliseconds < 0:
         raise UserError("a study needs at least one image of each kind, and no negative numbers")
     generator = Generator.load(run, module=module)
@@ -92,8 +94,9 @@ def make(
         milliseconds=milliseconds,
         trials=[{"name": trial.name, "source": _address(trial.picture)} for trial in trials],
     )
-    (folder / PAGE).parent.mkdir(parents=True, exist_ok=True)
-    (folder / ANSWERS).mkdir(exist_ok=True)
+    with disk_errors(folder, "nothing was written"):
+        (folder / PAGE).parent.mkdir(parents=True, exist_ok=True)
+        (folder / ANSWERS).mkdir(exist_ok=True)
     write_text(folder / PAGE, text)
     write_text(folder / KEY, json.dumps(key, indent=1) + "\n")
     return folder / PAGE

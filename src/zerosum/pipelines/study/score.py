@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zerosum.errors import UserError
+from zerosum.files import read_json
 from zerosum.metrics.score import Score, wilson
 
 KEY, ANSWERS = "key.json", "answers"
@@ -63,7 +63,7 @@ def score(folder: str | Path, *, seed: int = 0) -> Outcome:
     people: dict[str, list[Mapping[str, Any]]] = {}
     for file in sorted((path / ANSWERS).glob("*.json"), key=lambda f: f.stat().st_mtime_ns):
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = read_json(file)
         except ValueError as error:
             raise UserError(f"{file} is no file of answers: take it away") from error
         check(found, key, str(file))
@@ -131,7 +131,7 @@ def read_key(folder: Path) -> Key:
             f"{folder} holds no study: make one with  zerosum study RUN --out {folder}"
         )
     try:
-        key = json.loads(path.read_text(encoding="utf-8"))
+        key = read_json(path)
         if isinstance(key["study"], str) and isinstance(key["trials"], dict):
             return key
     except (ValueError, KeyError, TypeError):

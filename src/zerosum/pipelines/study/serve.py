@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import secrets
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import gaierror
 
 from zerosum.errors import UserError
 from zerosum.files import write_text
@@ -32,17 +36,26 @@ class Server(ThreadingHTTPServer):
             port: 0 takes a free one.
 
         Raises:
-            UserError: The folder holds no study, or the port is taken.
+            UserError: The folder holds no study or may not be written to, the port is taken, or
+                the address is not of this machine.
         """
         self.folder = Path(folder)
         self.key = read_key(self.folder)
         self.page = (self.folder / PAGE).read_bytes()
         (self.folder / ANSWERS).mkdir(exist_ok=True)
+        if not os.access(self.folder / ANSWERS, os.W_OK):
+            raise UserError(
+                f"{self.folder / ANSWERS} may not be written to, so answers would be lost: serve "
+                "a copy of the study that you may write to"
+            )
         try:
             super().__init__((host, port), Handler)
         except (OSError, OverflowError) as error:
+            number = getattr(error, "errno", None)
+            no_such_host = isinstance(error, gaierror) or number == errno.EADDRNOTAVAIL
             raise UserError(
-                f"cannot listen on {host}:{port} ({error}): give another --port"
+                f"cannot listen on {host}:{port} ({getattr(error, 'strerror', error)}): give "
+                f"another {'--host' if no_such_host else '--port'}"
             ) from error
 
     @property
@@ -69,11 +82,16 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answers = json.loads(self.rfile.read(length))
             check(answers, self.server.key, "the request")
-        except (ValueError, UserError) as error:
+        except (ValueError, RecursionError, UserError) as error:
             self._reply(HTTPStatus.BAD_REQUEST, str(error).encode())
             return
         path = self.server.folder / ANSWERS / f"{secrets.token_hex(8)}.json"
-        write_text(path, json.dumps(answers) + "\n")
+        try:
+            write_text(path, json.dumps(answers) + "\n")
+        except UserError as error:  # the page tells the rater to keep them
+            print(f"zerosum: answers are lost: {error}", file=sys.stderr)
+            self._reply(HTTPStatus.INSUFFICIENT_STORAGE, b"the answers could not be kept")
+            return
         self._reply(HTTPStatus.OK, b"thank you")
 
     def _reply(self, status: HTTPStatus, body: bytes, kind: str = "text/plain") -> None:
