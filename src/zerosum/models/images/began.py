@@ -127,7 +127,7 @@ PAPER = "arXiv:1703.10717, section 4"
 
 PRESETS = {
     "digits": on_digits(
-        BEGAN.Config(latent=16, width=32, diversity=0.8, rate=0.1),
+        BEGAN.Config(latent=16, width=32, diversity=1.0, rate=0.01),
         {"discriminator": QUICK, "generator": QUICK},
         examples=80_000,
         about="half a minute on one core, so k moves a hundred times faster",

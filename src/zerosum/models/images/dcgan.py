@@ -82,6 +82,13 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PAPER = "arXiv:1511.06434, section 4"
 
+# A minute is short: five times the usual rate.
+FAST = Optim(lr=1e-3, betas=(0.5, 0.999))
+QUICK = {"discriminator": FAST, "generator": FAST}
+BETAS: dict[str, str] = dict.fromkeys(
+    ("optim.discriminator.betas", "optim.generator.betas"), PAPER
+)
+
 PRESETS = {
     "fashion": Recipe(
         model=DCGAN.Config(width=32),
@@ -105,10 +112,10 @@ PRESETS = {
     ),
     "digits": on_digits(
         DCGAN.Config(latent=64, width=64),
-        BOTH,
+        QUICK,
         examples=200_000,
         half_life=2_000,
-        sources={"optim": PAPER},
+        sources=BETAS,
     ),
     "cifar10": Recipe(
         model=DCGAN.Config(),

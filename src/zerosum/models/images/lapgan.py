@@ -17,19 +17,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from zerosum.config import Count, Fraction
+from zerosum.config import Count, Fraction, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
+from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.mlp import mlp
@@ -99,6 +101,8 @@ class LAPGAN(LatentGame):
         """Feature maps of each level's networks."""
         planes: Count = 8
         """Noise maps that a level's generator sees beside the image below."""
+        gamma: Weight = 0.0
+        """Weight of R1 on each level's real images, taken times gamma / 2."""
         joint: bool = False
         """Train each level on the generated image below, with gradients down the pyramid."""
 
@@ -107,7 +111,7 @@ class LAPGAN(LatentGame):
         grid, levels = doublings(config.size)
         self.sizes = [(grid[0] * 2**i, grid[1] * 2**i) for i in range(levels + 1)]
         self.smallest = (config.channels, *grid)
-        self.joint = config.joint
+        self.joint, self.gamma = config.joint, config.gamma
         self.objective = OBJECTIVES["nonsaturating"]
         pixels = math.prod(self.smallest)
         self.generator = Smallest(config.latent, config.hidden, self.smallest)
@@ -176,6 +180,9 @@ class LAPGAN(LatentGame):
             real_logits = self._judge(level, real, reals)
             fake_logits = self._judge(level, fake, belows)
             terms[self._name(level)] = self.objective.critic(real_logits, fake_logits)
+            if self.gamma:
+                judge = partial(self._judge, level, belows=reals)
+                terms[f"{self._name(level)} r1"] = self.gamma / 2 * r1(judge, real)
             if level == 0:  # the only one that sees an image without what it was made from
                 self.report(real_logits=real_logits, fake_logits=fake_logits)
         return terms
@@ -226,7 +233,7 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 
 PRESETS = {
     "digits": on_digits(
-        LAPGAN.Config(latent=32, hidden=(128, 256), width=32),
+        LAPGAN.Config(latent=32, hidden=(128, 256), width=32, gamma=1.0),
         {"discriminator": QUICK, "generator": QUICK},
         examples=100_000,
         about="4 to 8 pixels",

@@ -253,8 +253,10 @@ class TransGAN(LatentGame):
 ADAM = Optim(lr=1e-4, betas=(0.0, 0.99))
 BOTH = {"critic": ADAM, "generator": ADAM}
 # A minute holds six hundred steps of these.
-FAST = Optim(lr=1e-3, betas=(0.5, 0.99))
-QUICK = {"critic": FAST, "generator": FAST}
+QUICK = {
+    "critic": Optim(lr=2e-3, betas=(0.0, 0.99)),
+    "generator": Optim(lr=1e-3, betas=(0.0, 0.99)),
+}
 
 PAPER = "arXiv:2102.07074, section 4"
 
