@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import errno
 import io
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from unittest import mock
@@ -178,3 +180,20 @@ def _takes_the_locale(found):
     modes = [w.value for w in words if isinstance(w, ast.Constant) and isinstance(w.value, str)]
     of_text = any(mode and not mode.strip("rwaxt+") for mode in modes)
     return name == "open" and (of_text or (plain and not modes))
+
+
+def test_an_interrupt_that_a_library_hides_is_no_bug(trained):
+    """As where Ctrl-C comes while torch imports numpy: it goes on, and fails later."""
+
+    def hiding(*arguments, **settings):
+        with contextlib.suppress(BaseException):
+            signal.raise_signal(signal.SIGINT)
+        raise AttributeError("module 'numpy' has no attribute 'minimum'")
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with mock.patch("zerosum.pipelines.generate.Generator.load", hiding):
+            ended = call("generate", trained.path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (ended.status, ended.err) == (130, "zerosum: interrupted\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from zerosum.data.spec import GameConfig
 from zerosum.modalities import modality
 from zerosum.training.prepare import prepare
 from zerosum.training.run import RunFolder
-from zerosum.training.sheets import SheetSeries
+from zerosum.training.sheets import SheetSeries, curve_panels
 
 
 def digits():
@@ -126,3 +127,14 @@ def test_looking_for_categories_leaves_the_run_s_randomness_alone(tmp_path):
     before = torch.get_rng_state()
     assert sheets(tmp_path, game, split).condition
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_score_without_a_reference_is_drawn_alone():
+    """As `psnr` of a game that maps: two halves of the real answer nothing."""
+    row = {"seen": 64, "scores": {"psnr": 20.0, "fd": 3.0}, "reference": {"fd": 1.0}}
+    panels = curve_panels([], [row | {"reference_note": "two halves"}])
+    figure = Figure()
+    alone, beside = figure.subplots(1, 2)
+    panels["psnr"](alone)
+    panels["fd"](beside)
+    assert [len(axis.lines) for axis in (alone, beside)] == [1, 2]

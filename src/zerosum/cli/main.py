@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from types import FrameType
 from typing import Protocol, cast
 
 import typer
@@ -93,7 +96,7 @@ def _in_utf8() -> None:
 
 def _run() -> int:
     """The status that the command of this process ends with."""
-    debug = "--debug" in sys.argv
+    debug, interrupts = "--debug" in sys.argv, _noted_interrupts()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         refuse_empty(arguments)
@@ -123,6 +126,9 @@ def _run() -> int:
     except Exception as error:
         if debug:
             raise
+        if interrupts:
+            complain("interrupted")
+            return 130
         if out_of_memory(error):
             complain(
                 "out of memory: ask for fewer samples at a time (-n, --samples), or set "
@@ -132,6 +138,24 @@ def _run() -> int:
         complain(f"unexpected {type(error).__name__}: {error} (a bug; --debug shows where)")
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _noted_interrupts() -> list[int]:
+    """A list that each Ctrl-C is added to, beside raising KeyboardInterrupt.
+
+    A library that is stopped while it is imported may hide it and fail later in another way.
+    """
+    came: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        came.append(signum)
+        raise KeyboardInterrupt
+
+    # A caller's own way stays, as does that of a shell which has it ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, note)
+    return came
 
 
 def refuse_empty(arguments: Sequence[str]) -> None:

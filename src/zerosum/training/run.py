@@ -256,7 +256,7 @@ def read_run(path: Path, module: str | None = None) -> SavedRun:
                 f"{path} has no whole checkpoint, {complaints[0]}: bring its files back, or train "
                 "it anew"
             )
-        raise UserError(f"{path} has no checkpoint yet: train it longer first")
+        raise UserError(f"{path} has no whole checkpoint yet: train it longer first")
     for complaint in complaints:
         print(f"{path}: {complaint}; {newest.name} is used", file=sys.stderr)
     codec = read_codec(type(recipe.data).codec, folder.path)
