@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from threading import Event
 from types import FrameType
 from typing import Protocol, cast
 
@@ -96,7 +97,7 @@ def _in_utf8() -> None:
 
 def _run() -> int:
     """The status that the command of this process ends with."""
-    debug, interrupts = "--debug" in sys.argv, _noted_interrupts()
+    debug, interrupted = "--debug" in sys.argv, _noted_interrupts()
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         refuse_empty(arguments)
@@ -126,7 +127,7 @@ def _run() -> int:
     except Exception as error:
         if debug:
             raise
-        if interrupts:
+        if interrupted.is_set():
             complain("interrupted")
             return 130
         if out_of_memory(error):
@@ -140,15 +141,15 @@ def _run() -> int:
     return status if isinstance(status, int) else 0
 
 
-def _noted_interrupts() -> list[int]:
-    """A list that each Ctrl-C is added to, beside raising KeyboardInterrupt.
+def _noted_interrupts() -> Event:
+    """What is set by a Ctrl-C, beside its raising KeyboardInterrupt.
 
     A library that is stopped while it is imported may hide it and fail later in another way.
     """
-    came: list[int] = []
+    came = Event()
 
     def note(signum: int, frame: FrameType | None) -> None:
-        came.append(signum)
+        came.set()
         raise KeyboardInterrupt
 
     # A caller's own way stays, as does that of a shell which has it ignored.
