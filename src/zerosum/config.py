@@ -32,9 +32,9 @@ Whole = Annotated[int, Field(ge=0, lt=2**63)]
 """A number that counts something and may be 0."""
 Examples = Annotated[int, Field(ge=1, lt=2**53)]
 """A position or a distance on the clock of a run. Every such number is exact as a float."""
-Weight = Annotated[float, Field(ge=0)]
-"""What a term of a loss is multiplied by, or another strength."""
-Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0, le=1e12)]
+"""What a term of a loss is multiplied by, or another strength; squared it is still a float32."""
+Positive = Annotated[float, Field(gt=0, le=1e12)]
 """A scale."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of which something must be left, such as dropout's."""
@@ -44,7 +44,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """What a pseudo-random stream begins from; torch takes 64 bits with a sign."""
 Workers = Annotated[int, Field(ge=0, le=1024)]
 """How many processes."""
-AnyNumber = Annotated[float, Unbounded("it says where, not how much")]
+AnyNumber = Annotated[float, Field(ge=-1e12, le=1e12)]
 """A place on a line, such as the target of a logit: of either sign."""
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from cli_command import call, done
 
+import zerosum
+from zerosum.errors import UserError
+
 DEEP = "[" * 100_000
 
 
@@ -149,6 +152,8 @@ def test_a_generator_that_diverged_is_named(run, trained, refused, monkeypatch):
     monkeypatch.setattr(ToyGAN, "decode", diverged)
     for command in (["generate", run, "-n", 3], ["evaluate", run, "--quiet"]):
         refused(*command, naming=["run draws NaN or infinity", "diverged", "lower rates"])
+    with pytest.raises(UserError, match="run draws NaN or infinity"):
+        zerosum.load(run).interpolate()
     words = ["toy/tiny", "train.examples=256", "doctor.policy=off", "--quiet"]
     ended = call("train", *words, "--out", "new", "--device", "cpu")
     assert ended.status == 2 and "the generator, after 256 examples, draws NaN" in ended.err

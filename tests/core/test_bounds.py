@@ -119,6 +119,12 @@ def test_a_number_that_cannot_be_is_refused_by_its_name(change: str, told: str) 
     assert told in str(refused.value)
 
 
+def test_a_law_of_points_has_numbers_that_can_be_drawn() -> None:
+    for change in ({"data.sigma": 1e308}, {"data.radius": 1e308}, {"model.gamma": 1e300}):
+        with pytest.raises(UserError, match="must be at most 1"):
+            recipe("toy/tiny").override(change)
+
+
 def test_the_bounds_of_a_schedule_are_those_of_its_least_and_greatest_value() -> None:
     at_least_zero = Bounds(ge=0)
     for schedule in (

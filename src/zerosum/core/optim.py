@@ -22,7 +22,7 @@ class Optim(Part):
 
     kind: Literal["adam", "optimistic-adam", "rmsprop", "sgd"] = "adam"
     """The rule: Adam (Kingma & Ba 2015), its optimistic form, RMSProp or gradient descent."""
-    lr: Annotated[Number, bounded(ge=0)] = 2e-4
+    lr: Annotated[Number, bounded(ge=0, le=1e6)] = 2e-4
     """Learning rate: a number, or a schedule over examples."""
     betas: tuple[Beta, Beta] = (0.5, 0.999)
     """Adam's two averaging factors; each may be a schedule."""

@@ -243,6 +243,7 @@ class Generator:
         given = {name: value.to(z.device) for name, value in given.items()}
         with sampling(self.game):
             samples = self.game.decode(z, given)
+        check_finite(samples, self.name)
         return self._given_out({name: value.cpu() for name, value in samples.items()}, decode)
 
     def _given_out(self, samples: dict[str, Tensor], decode: bool) -> Any:

@@ -11,7 +11,7 @@ from pydantic import Field as Setting
 from pydantic import model_validator
 from torch import Tensor
 
-from zerosum.config import AnyNumber, Count, Examples, Seed
+from zerosum.config import AnyNumber, Count, Examples, Positive, Seed, Weight
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.source import Split, TensorSource
@@ -36,13 +36,13 @@ class Toy(DataConfig):
     """Training points; held-out ones are drawn anew."""
     modes: Count | None = None
     """Ring: Gaussians on the circle (8); grid: a square number (25)."""
-    radius: float | None = Setting(default=None, gt=0)
+    radius: Positive | None = None
     """Reach from the centre (ring 1, grid 4, checkerboard 2, others 1)."""
-    sigma: float | None = Setting(default=None, ge=0)
+    sigma: Weight | None = None
     """Width of a mode or of the noise (ring 0.01, grid 0.05)."""
     mean: AnyNumber | None = None
     """Gaussian: its mean (0)."""
-    std: float | None = Setting(default=None, gt=0)
+    std: Positive | None = None
     """Gaussian: its standard deviation (1)."""
     seed: Seed = 0
     """Of the points; another seed draws another sample."""
