@@ -274,6 +274,11 @@ def tiny(model: GameConfig, data: DataConfig, optim: dict[str, Optim]) -> Recipe
     )
 
 
+def cite(source: str, *paths: str) -> dict[str, str]:
+    """A part of a preset's `sources`: settings or groups of settings that one source has."""
+    return dict.fromkeys(paths, source)
+
+
 def _cited(path: str, sources: Mapping[str, str]) -> str:
     """The longest of some paths that is a path or a group that holds it; empty for none."""
     names = path.split(".")

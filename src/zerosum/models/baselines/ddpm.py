@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
@@ -108,7 +108,7 @@ PRESETS = {
         ADAM,
         examples=90_000,
         half_life=10_000,
-        sources={"model.steps": PAPER},
+        sources=cite(PAPER, "model.steps"),
     ),
     "fashion": Recipe(
         model=DDPM.Config(width=16, sampling_steps=25),
@@ -117,7 +117,7 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=200_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=2_000),
-        sources={"model.steps": PAPER},
+        sources=cite(PAPER, "model.steps"),
     ),
     "tiny": tiny(DDPM.Config(width=8, steps=20, sampling_steps=4), Images(path="digits"), ADAM),
 }

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
@@ -157,7 +157,7 @@ PRESETS = {
         DDGAN.Config(latent=64, width=8, gamma=0.1),
         CALM,
         examples=60_000,
-        sources={"model.steps": STEPS},
+        sources=cite(STEPS, "model.steps"),
     ),
     "fashion": Recipe(
         model=DDGAN.Config(),
@@ -166,7 +166,7 @@ PRESETS = {
         ema=Averaging(half_life=20_000),
         train=Train(examples=100_000, batch=64, sheet_every=20_000),
         evaluate=Evaluate(samples=5_000),
-        sources={"model.steps": STEPS},
+        sources=cite(STEPS, "model.steps"),
     ),
     "tiny": Recipe(
         model=DDGAN.Config(latent=4, width=8, steps=2),

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Examples, Share, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import tiny
+from zerosum.core.recipe import cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
@@ -184,7 +184,7 @@ PRESETS = {
         BOTH,
         examples=150_000,
         about="a minute on one core, so T moves twice as fast",
-        sources={"model.sigma": PAPER, "model.target": PAPER, "model.most": PAPER},
+        sources=cite(PAPER, "model.sigma", "model.target", "model.most"),
     ),
     "tiny": tiny(DiffusionGAN.Config(latent=8, width=8, pace=1_000), Images(path="digits"), BOTH),
 }

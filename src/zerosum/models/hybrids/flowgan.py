@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import tiny
+from zerosum.core.recipe import cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
@@ -125,7 +125,7 @@ PRESETS = {
         BOTH,
         examples=100_000,
         about="the purely adversarial game, to see its likelihood",
-        sources={"model.likelihood": "arXiv:1705.08868, section 4"},
+        sources=cite("arXiv:1705.08868, section 4", "model.likelihood"),
     ),
     "tiny": tiny(
         FlowGAN.Config(layers=2, hidden=(16,), levels=17, critic_steps=2),

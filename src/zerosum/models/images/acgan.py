@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy, one_hot
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -135,7 +135,7 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=5_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        sources=dict.fromkeys(("optim", "model.dropout", "train.batch", "train.examples"), PAPER),
+        sources=cite(PAPER, "optim", "model.dropout", "train.batch", "train.examples"),
     ),
     "tiny": tiny(ACGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Share, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Step
 from zerosum.losses.energy import (
     began_balance,
@@ -139,16 +139,14 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=3_000_000, batch=16, sheet_every=100_000, channels_last=True),
         about="give your folder with --data",
-        sources=dict.fromkeys(
-            (
-                "model.latent",
-                "model.diversity",
-                "model.rate",
-                "optim.discriminator.lr.start",
-                "optim.generator.lr.start",
-                "train.batch",
-            ),
+        sources=cite(
             PAPER,
+            "model.latent",
+            "model.diversity",
+            "model.rate",
+            "optim.discriminator.lr.start",
+            "optim.generator.lr.start",
+            "train.batch",
         ),
     ),
     "tiny": tiny(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
@@ -109,9 +109,7 @@ DCGAN = "arXiv:1511.06434, section 4"
 # A minute is short: five times the usual rate.
 FAST = Optim(lr=1e-3, betas=(0.5, 0.999))
 QUICK = {"discriminator": FAST, "generator": FAST}
-BETAS: dict[str, str] = dict.fromkeys(
-    ("optim.discriminator.betas", "optim.generator.betas"), DCGAN
-)
+BETAS = cite(DCGAN, "optim.discriminator.betas", "optim.generator.betas")
 
 PRESETS = {
     "digits": on_digits(
@@ -129,7 +127,7 @@ PRESETS = {
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         about="50 epochs",
-        sources={"optim": DCGAN},
+        sources=cite(DCGAN, "optim"),
     ),
     "tiny": tiny(CGAN.Config(latent=8, hidden=(16, 16), embedding=4), Images(path="digits"), BOTH),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
@@ -85,9 +85,7 @@ PAPER = "arXiv:1511.06434, section 4"
 # A minute is short: five times the usual rate.
 FAST = Optim(lr=1e-3, betas=(0.5, 0.999))
 QUICK = {"discriminator": FAST, "generator": FAST}
-BETAS: dict[str, str] = dict.fromkeys(
-    ("optim.discriminator.betas", "optim.generator.betas"), PAPER
-)
+BETAS = cite(PAPER, "optim.discriminator.betas", "optim.generator.betas")
 
 PRESETS = {
     "fashion": Recipe(
@@ -99,7 +97,7 @@ PRESETS = {
             examples=300_000, batch=64, sheet_every=30_000, log_every=3_000, channels_last=True
         ),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        sources={"optim": PAPER},
+        sources=cite(PAPER, "optim"),
     ),
     "mnist": Recipe(
         model=DCGAN.Config(width=32),
@@ -108,7 +106,7 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
-        sources={"optim": PAPER},
+        sources=cite(PAPER, "optim"),
     ),
     "digits": on_digits(
         DCGAN.Config(latent=64, width=64),
@@ -123,7 +121,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        sources={"model.latent": PAPER, "optim": PAPER, "train.batch": PAPER},
+        sources=cite(PAPER, "model.latent", "optim", "train.batch"),
     ),
     "photos": Recipe(
         model=DCGAN.Config(),
@@ -131,7 +129,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         about="give your folder with --data",
-        sources={"model.latent": PAPER, "optim": PAPER, "train.batch": PAPER},
+        sources=cite(PAPER, "model.latent", "optim", "train.batch"),
     ),
     "tiny": tiny(DCGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import dragan
@@ -95,7 +95,7 @@ PRESETS = {
         DRAGAN.Config(latent=64, width=32),
         {"discriminator": QUICK, "generator": QUICK},
         examples=150_000,
-        sources={"model.penalty": PAPER, "model.slope": PAPER},
+        sources=cite(PAPER, "model.penalty", "model.slope"),
     ),
     "cifar10": Recipe(
         model=DRAGAN.Config(),
@@ -103,7 +103,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        sources={"model.penalty": PAPER, "model.slope": PAPER},
+        sources=cite(PAPER, "model.penalty", "model.slope"),
     ),
     "tiny": tiny(DRAGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

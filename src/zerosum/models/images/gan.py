@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
@@ -91,9 +91,7 @@ DCGAN = "arXiv:1511.06434, section 4"
 # A minute is short: five times the usual rate.
 FAST = Optim(lr=1e-3, betas=(0.5, 0.999))
 QUICK = {"discriminator": FAST, "generator": FAST}
-BETAS: dict[str, str] = dict.fromkeys(
-    ("optim.discriminator.betas", "optim.generator.betas"), DCGAN
-)
+BETAS = cite(DCGAN, "optim.discriminator.betas", "optim.generator.betas")
 
 PRESETS = {
     "digits": on_digits(
@@ -111,7 +109,7 @@ PRESETS = {
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         about="50 epochs",
-        sources={"optim": DCGAN},
+        sources=cite(DCGAN, "optim"),
     ),
     "minimax": Recipe(
         model=GAN.Config(objective="minimax"),
@@ -120,7 +118,7 @@ PRESETS = {
         train=Train(examples=3_000_000, batch=64),
         evaluate=Evaluate(every=500_000),
         about="shows the vanishing gradient",
-        sources={"model.objective": "arXiv:1406.2661, eq. 1", "optim": DCGAN},
+        sources=cite("arXiv:1406.2661, eq. 1", "model.objective") | cite(DCGAN, "optim"),
     ),
     "tiny": tiny(GAN.Config(latent=8, hidden=(16, 16)), Images(path="digits"), BOTH),
 }

@@ -29,7 +29,7 @@ from torch.nn.functional import cross_entropy
 from zerosum.config import Count, Fraction, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.layers.minibatch import MinibatchDiscrimination
 from zerosum.losses.matching import mean_matching
 from zerosum.losses.objectives import OBJECTIVES
@@ -233,7 +233,7 @@ PRESETS = {
         train=Train(examples=3_000_000, batch=100, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         about="about 100 labelled images",
-        sources={"model.labelled": "arXiv:1606.03498, section 6.1"},
+        sources=cite("arXiv:1606.03498, section 6.1", "model.labelled"),
     ),
     "tiny": tiny(
         ImprovedGAN.Config(

@@ -26,7 +26,7 @@ from torch.nn.functional import one_hot
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.losses.information import categorical_information, gaussian_information
@@ -184,7 +184,7 @@ PRESETS = {
         InfoGAN.Config(noise=32),
         dict.fromkeys(PAPER, QUICK),
         examples=160_000,
-        sources={"model.categories": CODES, "model.styles": CODES, "model.category_weight": CODES},
+        sources=cite(CODES, "model.categories", "model.styles", "model.category_weight"),
     ),
     "mnist": Recipe(
         model=InfoGAN.Config(),
@@ -193,18 +193,16 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=640_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=128_000, samples=5_000),
-        sources=dict.fromkeys(
-            (
-                "model.noise",
-                "model.categories",
-                "model.styles",
-                "model.category_weight",
-                "optim.discriminator.lr",
-                "optim.recogniser.lr",
-                "optim.generator.lr",
-                "train.batch",
-            ),
+        sources=cite(
             CODES,
+            "model.noise",
+            "model.categories",
+            "model.styles",
+            "model.category_weight",
+            "optim.discriminator.lr",
+            "optim.recogniser.lr",
+            "optim.generator.lr",
+            "train.batch",
         ),
     ),
     "tiny": tiny(

@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from zerosum.config import Count, Fraction, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
@@ -254,7 +254,7 @@ PRESETS = {
         train=Train(examples=5_000_000, batch=128, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         about="levels near the paper's, which go from 8 to 32 pixels; ours begins at 4",
-        sources={"model.latent": "arXiv:1506.05751, section 4"},
+        sources=cite("arXiv:1506.05751, section 4", "model.latent"),
     ),
     "tiny": tiny(
         LAPGAN.Config(latent=8, hidden=(16,), width=8, planes=1), Images(path="digits"), BOTH

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import AnyNumber, Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.losses.objectives import least_squares
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
@@ -94,7 +94,7 @@ PRESETS = {
         LSGAN.Config(latent=64, width=32, normalise_discriminator=False),
         BOTH,
         examples=200_000,
-        sources={"model.fake_target": BINARY, "model.real_target": BINARY, "model.wanted": BINARY},
+        sources=cite(BINARY, "model.fake_target", "model.real_target", "model.wanted"),
     ),
     "fashion": Recipe(
         model=LSGAN.Config(width=24),
@@ -104,7 +104,7 @@ PRESETS = {
         train=Train(examples=300_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
         about="about ten minutes on one core",
-        sources={"model.fake_target": BINARY, "model.real_target": BINARY, "model.wanted": BINARY},
+        sources=cite(BINARY, "model.fake_target", "model.real_target", "model.wanted"),
     ),
     "pearson": on_digits(
         LSGAN.Config(
@@ -118,11 +118,7 @@ PRESETS = {
         BOTH,
         examples=200_000,
         about="the targets that minimise a Pearson chi-squared divergence",
-        sources={
-            "model.fake_target": PEARSON,
-            "model.real_target": PEARSON,
-            "model.wanted": PEARSON,
-        },
+        sources=cite(PEARSON, "model.fake_target", "model.real_target", "model.wanted"),
     ),
     "tiny": tiny(LSGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

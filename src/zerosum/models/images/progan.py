@@ -24,7 +24,7 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.equalised import EqualisedConv2d, EqualisedLinear
 from zerosum.layers.minibatch import MinibatchStddev
@@ -260,8 +260,8 @@ PRESETS = {
         ),
         evaluate=Evaluate(every=100_000, samples=1_500),
         about="4 to 8 pixels",
-        sources=dict.fromkeys(
-            ("model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"), PAPER
+        sources=cite(
+            PAPER, "model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"
         ),
     ),
     "fashion": Recipe(
@@ -272,8 +272,8 @@ PRESETS = {
         train=Train(examples=200_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=100_000, samples=5_000),
         about="7, 14 and 28 pixels, narrow; about ten minutes on one core",
-        sources=dict.fromkeys(
-            ("model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"), PAPER
+        sources=cite(
+            PAPER, "model.penalty", "model.drift", "optim.critic.betas", "optim.generator.betas"
         ),
     ),
     "photos": Recipe(
@@ -283,9 +283,14 @@ PRESETS = {
         ema=Averaging(half_life=10_000),
         train=Train(examples=5_000_000, batch=16, channels_last=True),
         about="narrower than the paper's; give your folder with --data",
-        sources=dict.fromkeys(
-            ("model.latent", "model.most", "model.penalty", "model.drift", "optim", "train.batch"),
+        sources=cite(
             PAPER,
+            "model.latent",
+            "model.most",
+            "model.penalty",
+            "model.drift",
+            "optim",
+            "train.batch",
         ),
     ),
     "tiny": tiny(ProGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),

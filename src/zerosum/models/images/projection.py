@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
@@ -134,14 +134,8 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=6_400_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=640_000, samples=5_000),
-        sources={
-            "model.latent": NETWORKS,
-            "model.width": NETWORKS,
-            "model.critic_width": NETWORKS,
-            "model.critic_steps": PAPER,
-            "optim": PAPER,
-            "train.batch": PAPER,
-        },
+        sources=cite(NETWORKS, "model.latent", "model.width", "model.critic_width")
+        | cite(PAPER, "model.critic_steps", "optim", "train.batch"),
     ),
     "tiny": tiny(
         ProjectionGAN.Config(latent=8, width=8, critic_width=8, critic_steps=2),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
@@ -96,7 +96,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=3_200_000, batch=32, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        sources={"optim": PAPER, "train.batch": PAPER, "train.examples": PAPER},
+        sources=cite(PAPER, "optim", "train.batch", "train.examples"),
     ),
     "tiny": tiny(RaGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

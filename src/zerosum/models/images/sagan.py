@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Category, Field
 from zerosum.layers.spectral import spectral_norm_all
@@ -136,7 +136,7 @@ PRESETS = {
         train=Train(examples=10_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=1_000_000, samples=5_000),
         about="networks of sngan for 32x32",
-        sources={"optim": "arXiv:1805.08318, section 4"},
+        sources=cite("arXiv:1805.08318, section 4", "optim"),
     ),
     "tiny": tiny(SAGAN.Config(latent=8, width=8), Images(path="digits"), TWO),
 }

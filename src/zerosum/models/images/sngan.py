@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.layers.spectral import spectral_norm_all
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -136,16 +136,14 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=3_200_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=320_000, samples=5_000),
-        sources=dict.fromkeys(
-            (
-                "model.latent",
-                "model.width",
-                "model.critic_width",
-                "model.critic_steps",
-                "optim",
-                "train.batch",
-            ),
+        sources=cite(
             PAPER,
+            "model.latent",
+            "model.width",
+            "model.critic_width",
+            "model.critic_steps",
+            "optim",
+            "train.batch",
         ),
     ),
     "tiny": tiny(

@@ -23,7 +23,7 @@ from torch.nn.functional import avg_pool2d, pixel_shuffle
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.errors import UserError
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
@@ -283,7 +283,7 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=20_000_000, batch=128),
         evaluate=Evaluate(every=2_000_000, samples=5_000),
-        sources={"model.critic_width": PAPER, "model.penalty": PAPER, "optim": PAPER},
+        sources=cite(PAPER, "model.critic_width", "model.penalty", "optim"),
     ),
     "tiny": tiny(
         TransGAN.Config(

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.losses.lookahead import Adam, Descent, Rule
 from zerosum.losses.objectives import OBJECTIVES
@@ -121,7 +121,7 @@ PRESETS = {
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
         about="K = 5",
-        sources={"optim": "arXiv:1511.06434, section 4"},
+        sources=cite("arXiv:1511.06434, section 4", "optim"),
     ),
     "tiny": tiny(UnrolledGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Positive
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.weights import clip_weights_
 from zerosum.modalities.images import ImageConfig, Images
@@ -96,7 +96,7 @@ PRESETS = {
         {"critic": QUICK, "generator": Optim(kind="rmsprop", lr=1e-3)},
         examples=70_000,
         about="algorithm 1 at rates and a limit for a minute on one core",
-        sources={"model.critic_steps": PAPER},
+        sources=cite(PAPER, "model.critic_steps"),
     ),
     "cifar10": Recipe(
         model=WGAN.Config(),
@@ -104,9 +104,7 @@ PRESETS = {
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=500_000, samples=5_000),
-        sources=dict.fromkeys(
-            ("model.limit", "model.critic_steps", "optim", "train.batch"), PAPER
-        ),
+        sources=cite(PAPER, "model.limit", "model.critic_steps", "optim", "train.batch"),
     ),
     "tiny": tiny(WGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine, Linear
 from zerosum.layers.norm import layer_norm
 from zerosum.losses.objectives import OBJECTIVES
@@ -128,7 +128,7 @@ PRESETS = {
         examples=50_000,
         channels_last=True,
         about="the residual pair for 8x8, two critic steps, faster learning rates",
-        sources={"model.penalty": PAPER},
+        sources=cite(PAPER, "model.penalty"),
     ),
     "fashion": Recipe(
         model=WGANGP.Config(backbone="dcgan", latent=64, width=24, critic_steps=3),
@@ -141,7 +141,7 @@ PRESETS = {
         train=Train(examples=220_000, batch=64, sheet_every=20_000, channels_last=True),
         evaluate=Evaluate(every=110_000, samples=5_000),
         about="the pair of dcgan, narrow; about ten minutes on one core",
-        sources={"model.penalty": PAPER},
+        sources=cite(PAPER, "model.penalty"),
     ),
     "cifar10": Recipe(
         model=WGANGP.Config(width=128, growth=1, halvings=2, flat=2, critic_norm="none"),
@@ -150,16 +150,10 @@ PRESETS = {
         ema=Averaging(half_life=50_000),
         train=Train(examples=6_400_000, batch=64, channels_last=True),
         evaluate=Evaluate(every=640_000, samples=5_000),
-        sources={
-            "model.latent": CODE,
-            "model.width": CODE,
-            "model.critic_norm": CODE,
-            "model.critic_steps": PAPER,
-            "model.penalty": PAPER,
-            "optim": CODE,
-            "train.batch": PAPER,
-            "train.examples": CODE,
-        },
+        sources=cite(
+            CODE, "model.latent", "model.width", "model.critic_norm", "optim", "train.examples"
+        )
+        | cite(PAPER, "model.critic_steps", "model.penalty", "train.batch"),
     ),
     "tiny": tiny(WGANGP.Config(latent=8, width=8, critic_steps=2), Images(path="digits"), BOTH),
 }

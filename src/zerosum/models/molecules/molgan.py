@@ -32,7 +32,7 @@ from torch.nn.functional import mse_loss, one_hot
 from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Linear, Number, at, bounded
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
@@ -324,19 +324,17 @@ GRAPHS = MolGAN.Config(
     penalty=10.0,
 )
 PAPER = "arXiv:1805.11973, section 4"
-SOURCES: dict[str, str] = dict.fromkeys(
-    (
-        "model.latent",
-        "model.hidden",
-        "model.convolutions",
-        "model.features",
-        "model.judge_hidden",
-        "optim.critic.lr",
-        "optim.generator.lr",
-        "optim.reward.lr",
-        "train.batch",
-    ),
+SOURCES = cite(
     PAPER,
+    "model.latent",
+    "model.hidden",
+    "model.convolutions",
+    "model.features",
+    "model.judge_hidden",
+    "optim.critic.lr",
+    "optim.generator.lr",
+    "optim.reward.lr",
+    "train.batch",
 )
 LENGTH = Train(
     examples=200_000,  # about five minutes of one core

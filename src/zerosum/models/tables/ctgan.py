@@ -26,7 +26,7 @@ from torch.nn.functional import one_hot
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite
 from zerosum.core.schedule import Cosine
 from zerosum.data.fields import Field
 from zerosum.data.spec import DataSpec, GameConfig
@@ -259,13 +259,14 @@ PRESETS = {
         ),
         evaluate=Evaluate(samples=10_000, metrics=("quality",)),
         about="30 epochs; single rows, no dropout, a falling learning rate, averaging",
-        sources={
-            "model.generator_width": NETWORKS,
-            "model.critic_width": NETWORKS,
-            "model.temperature": NETWORKS,
-            "model.penalty": NETWORKS,
-            "train.batch": "arXiv:1907.00503, section 5",
-        },
+        sources=cite(
+            NETWORKS,
+            "model.generator_width",
+            "model.critic_width",
+            "model.temperature",
+            "model.penalty",
+        )
+        | cite("arXiv:1907.00503, section 5", "train.batch"),
     ),
     "paper": Recipe(
         model=CTGAN.Config(),
@@ -282,17 +283,17 @@ PRESETS = {
         ),
         evaluate=Evaluate(samples=10_000, metrics=("quality",)),
         about="300 epochs as published",
-        sources={
-            "model.generator_width": NETWORKS,
-            "model.critic_width": NETWORKS,
-            "model.temperature": NETWORKS,
-            "model.pack": NETWORKS,
-            "model.penalty": NETWORKS,
-            "optim.critic.lr": NETWORKS,
-            "optim.generator.lr": NETWORKS,
-            "train.batch": "arXiv:1907.00503, section 5",
-            "train.examples": "arXiv:1907.00503, section 5",
-        },
+        sources=cite(
+            NETWORKS,
+            "model.generator_width",
+            "model.critic_width",
+            "model.temperature",
+            "model.pack",
+            "model.penalty",
+            "optim.critic.lr",
+            "optim.generator.lr",
+        )
+        | cite("arXiv:1907.00503, section 5", "train.batch", "train.examples"),
     ),
     "tiny": Recipe(
         model=CTGAN.Config(latent=16, generator_width=(32,), critic_width=(32,), pack=4),

@@ -32,7 +32,7 @@ from zerosum.config import Count, Size, Whole
 from zerosum.core import game
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
-from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -204,12 +204,7 @@ PRESETS = {
         train=QUICK,
         evaluate=Evaluate(every=8_000, samples=106),
         about="an eighth of the paper's scale, averaged",
-        sources={
-            "model.distance": JITTER,
-            "optim": RATES,
-            "data.flip": JITTER,
-            "data.crop": JITTER,
-        },
+        sources=cite(JITTER, "model.distance", "data.flip", "data.crop") | cite(RATES, "optim"),
     ),
     "facades-l1": Recipe(
         model=SMALL.model_copy(update={"adversarial": 0.0}),
@@ -219,12 +214,9 @@ PRESETS = {
         train=QUICK,
         evaluate=Evaluate(every=8_000, samples=106),
         about="facades without the game",
-        sources={
-            "model.adversarial": "arXiv:1611.07004, section 4.2",
-            "optim": RATES,
-            "data.flip": JITTER,
-            "data.crop": JITTER,
-        },
+        sources=cite("arXiv:1611.07004, section 4.2", "model.adversarial")
+        | cite(RATES, "optim")
+        | cite(JITTER, "data.flip", "data.crop"),
     ),
     "facades-256": Recipe(
         model=Pix2Pix.Config(),
@@ -234,17 +226,17 @@ PRESETS = {
         train=Train(examples=80_000, batch=1, sheet_every=8_000, checkpoint_every=20_000),
         evaluate=Evaluate(every=20_000, samples=106),
         about="200 epochs of 400 pairs",
-        sources={
-            "model.width": "arXiv:1611.07004, section 6.1",
-            "model.critic_width": "arXiv:1611.07004, section 6.1",
-            "model.distance": JITTER,
-            "optim": RATES,
-            "data.size": JITTER,
-            "data.flip": JITTER,
-            "data.crop": JITTER,
-            "train.batch": JITTER,
-            "train.examples": JITTER,
-        },
+        sources=cite("arXiv:1611.07004, section 6.1", "model.width", "model.critic_width")
+        | cite(
+            JITTER,
+            "model.distance",
+            "data.size",
+            "data.flip",
+            "data.crop",
+            "train.batch",
+            "train.examples",
+        )
+        | cite(RATES, "optim"),
     ),
     "icons": Recipe(
         model=STROKES,
@@ -253,7 +245,7 @@ PRESETS = {
         ema=CALM,
         train=FEW,
         evaluate=Evaluate(every=8_000, samples=153),
-        sources={"model.distance": JITTER, "optim": RATES},
+        sources=cite(JITTER, "model.distance") | cite(RATES, "optim"),
     ),
     "icons-l1": Recipe(
         model=STROKES.model_copy(update={"adversarial": 0.0}),
@@ -263,7 +255,7 @@ PRESETS = {
         train=FEW,
         evaluate=Evaluate(every=8_000, samples=153),
         about="icons without the game",
-        sources={"optim": RATES},
+        sources=cite(RATES, "optim"),
     ),
     "tiny": tiny(
         Pix2Pix.Config(width=8, critic_width=8),
