@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from zerosum.limits import LARGEST_CLOCK, LARGEST_SEED
+
 _SIZE = re.compile(r"\s*[\[(]?\s*(\d+)\s*(?:[x,]\s*(\d+)\s*)?[\])]?\s*")
 
 
@@ -30,7 +32,7 @@ Count = Annotated[int, Field(ge=1, le=2**20)]
 """How many of something that must be there: channels, units, layers, moves."""
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 """A number that counts something and may be 0."""
-Examples = Annotated[int, Field(ge=1, lt=2**53)]
+Examples = Annotated[int, Field(ge=1, le=LARGEST_CLOCK)]
 """A position or a distance on the clock of a run. Every such number is exact as a float."""
 Weight = Annotated[float, Field(ge=0, le=1e12)]
 """What a term of a loss is multiplied by, or another strength; squared it is still a float32."""
@@ -40,7 +42,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of which something must be left, such as dropout's."""
 Share = Annotated[float, Field(ge=0, le=1)]
 """A part of a whole."""
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 """What a pseudo-random stream begins from; torch takes 64 bits with a sign."""
 Workers = Annotated[int, Field(ge=0, le=1024)]
 """How many processes."""

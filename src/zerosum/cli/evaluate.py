@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
+from zerosum.limits import LARGEST_CLOCK, LARGEST_SEED
 from zerosum.progress import ProgressBar
 
 WIDEST = 2**16

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.limits import MOST_SEEDS
+from zerosum.limits import MOST_SEEDS
 
 
 def families(

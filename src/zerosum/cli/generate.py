@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
+from zerosum.limits import LARGEST_CLOCK, LARGEST_SEED
 
 
 def generate(

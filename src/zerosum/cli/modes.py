@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zerosum.cli.limits import LARGEST_CLOCK, MOST_SEEDS
 from zerosum.cli.tables import show
+from zerosum.limits import LARGEST_CLOCK, MOST_SEEDS
 from zerosum.progress import ProgressBar
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zerosum.cli.limits import LARGEST_CLOCK, LARGEST_SEED
+from zerosum.limits import LARGEST_CLOCK, LARGEST_SEED
 
 
 class RunFirst(TyperGroup):

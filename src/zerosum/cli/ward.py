@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from zerosum.cli.limits import MOST_SEEDS
 from zerosum.cli.tables import show
+from zerosum.limits import MOST_SEEDS
 
 WORDS = ("case", "planted", "actions")
 

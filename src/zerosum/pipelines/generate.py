@@ -22,6 +22,7 @@ from zerosum.data.fields import Batch, Category, Field
 from zerosum.data.source import Split
 from zerosum.errors import UserError
 from zerosum.files import amount, memory, room, whole_folder
+from zerosum.limits import LARGEST_SEED
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
 from zerosum.pipelines import export
@@ -345,7 +346,7 @@ class Generator:
 
 def check_seed(seed: int) -> None:
     """Refuse a seed that torch would refuse, or take for another one."""
-    if not 0 <= seed < 2**63:
+    if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"seed {seed}: a seed is a whole number from 0 to 2**63 - 1")
 
 
