@@ -37,13 +37,14 @@ def draw_curves(
         log: A logarithmic scale.
         events: Moments to be marked.
         level: A value to be compared with, and its name.
-        markers: Mark the points.
+        markers: Mark the points; a single one is always marked.
     """
     colours = [FAKE] if level else COLOURS
     for number, (name, points) in enumerate(curves.items()):
         x, y = zip(*points)
         colour = colours[number % len(colours)]
-        axis.plot(x, y, label=name, color=colour, lw=1.2, marker="o" if markers else "")
+        marked = markers or len(points) == 1  # a line through one point cannot be seen
+        axis.plot(x, y, label=name, color=colour, lw=1.2, marker="o" if marked else "")
     if level is not None:
         axis.axhline(level[0], color=REAL, ls="--", label=level[1])
     if log and curves:

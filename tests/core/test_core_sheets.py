@@ -14,6 +14,7 @@ from zerosum.core.runtime import Runtime
 from zerosum.data.fields import Category, Numbers
 from zerosum.data.spec import GameConfig
 from zerosum.modalities import modality
+from zerosum.plots import draw_curves
 from zerosum.training.prepare import prepare
 from zerosum.training.run import RunFolder
 from zerosum.training.sheets import SheetSeries, curve_panels
@@ -138,3 +139,10 @@ def test_a_score_without_a_reference_is_drawn_alone():
     panels["psnr"](alone)
     panels["fd"](beside)
     assert [len(axis.lines) for axis in (alone, beside)] == [1, 2]
+
+
+def test_a_curve_of_one_point_can_be_seen():
+    figure = Figure()
+    axis = figure.add_subplot()
+    draw_curves(axis, {"one": [(64, 0.5)], "two": [(64, 0.5), (128, 0.4)]})
+    assert [line.get_marker() for line in axis.lines] == ["o", ""]
