@@ -99,7 +99,28 @@ def test_drawn_points_lie_where_they_should():
     real = torch.linspace(0, 12**0.5, 2001)[:, None]  # standard deviation 1
     dragan(spy, real)
     move = seen[2] - real
-    assert move.min() >= 0 and move.max() <= 0.502 and move.max() > 0.49
+    assert move.min() >= 0 and move.max() <= 0.502 and move.max() > 0.4
+    # A share of each sample's own times one of each value's: E[u v] = 1/4, half a deviation far.
+    assert abs(move.mean().item() - 0.125) < 4 * 0.5 * (7 / 144 / 2001) ** 0.5
+
+
+def test_dragan_moves_each_sample_by_a_share_of_its_own():
+    seen = []
+
+    def spy(x):
+        seen.append(x.detach())
+        return x.sum(1)
+
+    torch.manual_seed(0)
+    real = torch.randn(400, 3_000, dtype=torch.float64)
+    dragan(spy, real)
+    move = seen[0] - real
+    # Within a sample the values are uniform up to its share; shares are uniform on [0, 1).
+    share = 2 * move.mean(1) / (0.5 * real.std())
+    assert abs(share.mean().item() - 0.5) < 4 * (1 / 12 / 400) ** 0.5
+    assert share.std().item() == pytest.approx((1 / 12) ** 0.5, rel=0.1)
+    spread = move.std(1) / move.mean(1)
+    torch.testing.assert_close(spread.mean().item(), 3**-0.5, atol=0.01, rtol=0)
 
 
 @each_penalty

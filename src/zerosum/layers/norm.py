@@ -44,7 +44,7 @@ class PixelNorm(nn.Module):
 class VirtualBatchNorm2d(nn.Module):
     """Normalisation by a fixed reference batch and the sample itself.
 
-    Salimans et al. 2016, arXiv:1606.03498, section 3.4. The first `reference` samples that come
+    Salimans et al. 2016, arXiv:1606.03498, section 3.5. The first `reference` samples that come
     in are the reference batch at this layer, and are normalised by their own statistics; each
     other one by those of the reference batch with itself added to it. So no sample depends on
     its neighbours. `Referred` puts the reference batch there.
@@ -63,8 +63,10 @@ class VirtualBatchNorm2d(nn.Module):
             UserError: There are fewer samples than the reference batch has.
         """
         count = self.reference
-        if len(x) < count:
-            raise UserError(f"virtual batch norm got {len(x)} samples, fewer than its reference")
+        if x.shape[0] < count:  # not len, which would fix the batch of an exported graph
+            raise UserError(
+                f"virtual batch norm got {x.shape[0]} samples, fewer than its reference"
+            )
         mean, square = x[:count].mean((0, 2, 3)), x[:count].square().mean((0, 2, 3))
         own, own_square = x[count:].mean((2, 3)), x[count:].square().mean((2, 3))
         means = torch.cat([mean.expand(count, -1), (count * mean + own) / (count + 1)])
@@ -75,29 +77,27 @@ class VirtualBatchNorm2d(nn.Module):
         normal = (x - means[:, :, None, None]) * scale[:, :, None, None]
         return normal * self.weight + self.bias
 
-    def _joined(self, own: Tensor) -> Tensor:
-        """The reference's mean for each of its samples, with itself added for each other one."""
-        count = self.reference
-        mean = own[:count].mean(0)
-        return torch.cat([mean.expand(count, -1), (count * mean + own[count:]) / (count + 1)])
-
 
 class Referred(nn.Module):
     """A network whose `VirtualBatchNorm2d` layers see a reference batch, chosen once.
 
-    The reference batch is a buffer, so a checkpoint carries it.
+    The reference batch is made of buffers, so a checkpoint carries it.
     """
 
-    reference: Tensor
-
-    def __init__(self, network: nn.Module, reference: Tensor) -> None:
+    def __init__(self, network: nn.Module, *reference: Tensor) -> None:
+        """Wrap a network; the reference batch has a tensor (reference, ...) for each argument."""
         super().__init__()
-        self.network = network
-        self.register_buffer("reference", reference.detach().clone())
+        self.network, self.count = network, len(reference[0])
+        for number, part in enumerate(reference):
+            self.register_buffer(f"reference{number or ''}", part.detach().clone())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """What the network makes of samples (B, ...), each on its own."""
-        return self.network(torch.cat([self.reference.to(x.dtype), x]))[len(self.reference) :]
+    def forward(self, *samples: Tensor) -> Tensor:
+        """What the network makes of arguments (B, ...), each sample on its own."""
+        whole = [
+            torch.cat([self.get_buffer(f"reference{number or ''}").to(part.dtype), part])
+            for number, part in enumerate(samples)
+        ]
+        return self.network(*whole)[self.count :]
 
 
 class ConditionalBatchNorm2d(nn.Module):

@@ -11,6 +11,8 @@ from zerosum.losses.energy import (
     pulling_away,
 )
 from zerosum.losses.fgan import DIVERGENCES, Divergence
+from zerosum.losses.finite import finite_r1, finite_r2
+from zerosum.losses.gradients import Balancer, GradientNorm
 from zerosum.losses.information import categorical_information, gaussian_information
 from zerosum.losses.labels import flipped, label_smoothed
 from zerosum.losses.lookahead import Adam, Descent
@@ -49,9 +51,11 @@ __all__ = [
     "DIVERGENCES",
     "OBJECTIVES",
     "Adam",
+    "Balancer",
     "Critic",
     "Descent",
     "Divergence",
+    "GradientNorm",
     "HistoricalAverage",
     "LeCamAnchors",
     "Objective",
@@ -73,6 +77,8 @@ __all__ = [
     "ebgan_critic",
     "ebgan_generator",
     "feature_matching",
+    "finite_r1",
+    "finite_r2",
     "flipped",
     "gaussian_information",
     "gradient_norms",

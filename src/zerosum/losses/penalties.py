@@ -91,17 +91,19 @@ def gradient_penalty(
     Raises:
         UserError: Shapes do not fit, or called where gradients are switched off.
     """
-    reals, fakes = _parts(real), _parts(fake)
+    reals, fakes = parts_of(real), parts_of(fake)
     if [part.shape for part in reals] != [part.shape for part in fakes]:
         raise UserError(
             "gradient_penalty mixes real with fake samples: they need the same shapes, not "
-            f"{_shapes(reals)} and {_shapes(fakes)}"
+            f"{shapes_of(reals)} and {shapes_of(fakes)}"
         )
     batch = len(reals[0])
     if mix is None:
         mix = torch.rand(batch, device=reals[0].device)
     if mix.shape != (batch,):
-        raise UserError(f"mix must have one number per sample, ({batch},), not {_shapes((mix,))}")
+        raise UserError(
+            f"mix must have one number per sample, ({batch},), not {shapes_of((mix,))}"
+        )
     between = tuple(_mixed(one, other, mix) for one, other in zip(reals, fakes))
     excess = gradient_norms(critic, between) - target
     if one_sided:
@@ -117,8 +119,9 @@ def dragan(
     Args:
         critic: Maps samples (B, ...) to logits (B,).
         real: A batch (B, ...), or a tuple of batches.
-        noise: Added to the real samples, same shapes. When None it is uniform on [0, 1) times
-            half the standard deviation of the batch, as DRAGAN is usually implemented.
+        noise: Added to the real samples, same shapes. When None it is the authors' code's: half
+            the standard deviation of the batch, times a number of [0, 1) that each sample has for
+            itself, times one that each of its values has, both uniform.
         target: The norm that costs nothing.
 
     Returns:
@@ -127,23 +130,29 @@ def dragan(
     Raises:
         UserError: Shapes do not fit, or called where gradients are switched off.
     """
-    reals = tuple(full_precision(part.detach()) for part in _parts(real))
-    if noise is None:
-        noises = tuple(0.5 * part.std() * torch.rand_like(part) for part in reals)
-    else:
-        noises = _parts(noise)
+    reals = tuple(full_precision(part.detach()) for part in parts_of(real))
+    noises = dragan_noise(reals) if noise is None else parts_of(noise)
     if [part.shape for part in reals] != [part.shape for part in noises]:
         raise UserError(
-            f"noise {_shapes(noises)} does not have the shape of the samples {_shapes(reals)}"
+            f"noise {shapes_of(noises)} does not have the shape of the samples {shapes_of(reals)}"
         )
     around = tuple(part + move.to(part.dtype) for part, move in zip(reals, noises))
     return (gradient_norms(critic, around) - target).square().mean()
 
 
+def dragan_noise(samples: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Noise (B, ...) for each part of a batch, as `dragan` describes it."""
+    far = torch.rand(len(samples[0]), dtype=samples[0].dtype, device=samples[0].device)
+    return tuple(
+        0.5 * part.std() * far.view(-1, *[1] * (part.ndim - 1)) * torch.rand_like(part)
+        for part in samples
+    )
+
+
 def _squared_norms(critic: Critic, samples: Samples, *, root: bool = False) -> Tensor:
     if not torch.is_grad_enabled():
         raise UserError("a gradient penalty needs gradients: call it outside torch.no_grad()")
-    inputs = tuple(full_precision(part.detach()).requires_grad_() for part in _parts(samples))
+    inputs = tuple(full_precision(part.detach()).requires_grad_() for part in parts_of(samples))
     with eager_float32():
         total = critic(*inputs).sum()
         if not total.requires_grad:  # a constant: nothing to differentiate, and no gradient
@@ -162,9 +171,11 @@ def _mixed(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
     return share * real + (1 - share) * fake
 
 
-def _parts(samples: Samples) -> tuple[Tensor, ...]:
+def parts_of(samples: Samples) -> tuple[Tensor, ...]:
+    """The tensors of a batch, one or several."""
     return (samples,) if isinstance(samples, Tensor) else tuple(samples)
 
 
-def _shapes(parts: tuple[Tensor, ...]) -> str:
+def shapes_of(parts: tuple[Tensor, ...]) -> str:
+    """Their shapes, for a message."""
     return " and ".join(str(tuple(part.shape)) for part in parts)

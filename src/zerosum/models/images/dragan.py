@@ -5,10 +5,10 @@ section 2: sharp slopes of the discriminator around real samples go with mode co
 squared distance of its gradient norm from k = 1 is penalised there, with weight 10, beside the
 losses of 2014.
 
-Deviations: the norm is that of the logit's gradient; the real samples are moved by uniform noise
-scaled by half their deviation, as is usual in code, where the paper's text has normal noise;
-strided convolutions of our own, with batch normalisation in the generator alone (in the
-discriminator it would mix the gradients of different samples).
+Deviations: the norm is that of the logit's gradient; the real samples are moved as in the
+authors' code (uniform noise, half the batch's deviation, each sample by an own share of it), where
+the paper's text has normal noise; strided convolutions of our own, with batch normalisation in
+the generator alone (in the discriminator it would mix the gradients of different samples).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import dragan
 from zerosum.modalities.images import ImageConfig, Images
@@ -89,6 +90,8 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 
 PAPER = "arXiv:1705.07215, section 2"
+
+SEARCH = {"model.penalty": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(
