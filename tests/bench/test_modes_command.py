@@ -99,6 +99,9 @@ def test_a_stopped_bench_goes_on_from_its_checkpoint(tmp_path):
         (["--suite", "high-dim"], "no suite 'high-dim'"),
         (["--page", "missing.md"], "missing.md is not there"),
         (["--seeds", "0"], "--seeds"),
+        (["--trials", "10"], "at most 9 trials, not 10"),
+        (["--suite", "ring,stacked-mnist", "--trials", "1"], "leave --trials out"),
+        (["--models", "gan_long"], "name gan before it"),
         (["--device", "cuda:99"], "cuda:99"),
     ],
 )

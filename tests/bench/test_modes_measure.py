@@ -38,6 +38,15 @@ def test_even_counts_have_no_divergence_and_one_mode_has_the_logarithm():
     assert (none.modes, none.quality, none.reverse_kl, none.law_kl) == (0, 0, None, None)
 
 
+def test_the_overlap_is_the_share_of_the_law_that_is_covered():
+    law = torch.tensor([0.5, 0.3, 0.2])
+    # of 10 samples 6, 1 and 0 are in the modes and 3 outside: min(.6, .5) + min(.1, .3) + 0
+    found = coverage(torch.tensor([6, 1, 0]), 10, law)
+    assert found.overlap == pytest.approx(0.6)
+    assert coverage(torch.tensor([50, 30, 20]), 100, law).overlap == pytest.approx(1)
+    assert coverage(torch.tensor([0, 0, 0]), 10, law).overlap == 0
+
+
 def test_divergence_from_an_uneven_law():
     law = torch.tensor([0.5, 0.25, 0.25])
     found = coverage(torch.tensor([2, 1, 1]), 4, law)

@@ -26,6 +26,7 @@ ENOUGH = {
     "export": ["RUN"],
     "check": [],
     "new": [],
+    "tune": ["gan/tiny", "--quiet"],
     "bench modes": [],
     "bench families": ["--no-train"],
     "bench doctor": ["--no-train"],
@@ -68,6 +69,7 @@ def small(monkeypatch, tmp_path):
     """No test trains or serves: what passes all refusals ends here."""
     monkeypatch.setenv("ZEROSUM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("zerosum.bench.modes.bench.run", lambda *_, **__: _refuse())
+    monkeypatch.setattr("zerosum.pipelines.tune.tune", lambda *_, **__: _refuse())
     write_photos(Path("a"), [(16, 16)] * 12)
 
 

@@ -34,6 +34,19 @@ def test_list_as_json_says_the_same():
         assert row["summary"] and "tiny" in row["presets"]
 
 
+def test_remedies_are_listed_with_who_can_have_them():
+    out = " ".join(done("list", "--remedies").split())
+    assert "label_smoothing the objective" in out and "remedies=NAME,NAME" in out
+    listed = {row["name"]: row for row in json.loads(done("list", "--remedies", "--json"))}
+    assert listed["label_smoothing"] == {
+        "name": "label_smoothing",
+        "needs": "the objective minimax, nonsaturating or lsgan",
+        "usual": "0.9 (the paper)",
+        "paper": "Salimans et al. 2016, arXiv:1606.03498, section 3.4",
+    }
+    assert len(listed) == 9
+
+
 def test_without_arguments_the_help_is_shown():
     bare, asked = call(), call("--help")
     assert bare.status == asked.status == 0
@@ -41,7 +54,7 @@ def test_without_arguments_the_help_is_shown():
 
 
 @pytest.mark.parametrize(
-    "command", ["list", "train", "generate", "inspect", "export", "check", "new"]
+    "command", ["list", "train", "generate", "inspect", "export", "check", "new", "tune"]
 )
 def test_the_help_of_each_command_has_an_example(command):
     assert f"Example: zerosum {command}" in " ".join(done(command, "--help").split())

@@ -240,3 +240,22 @@ def test_an_error_inside_an_installed_module_is_said_to_be_its_own(
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=f"{name} does not import: {re.escape(said)}"):
         registry.system("own", module=name)
+
+
+def test_no_preset_asks_for_an_average_longer_than_its_run_allows():
+    asked = {
+        f"{name}/{preset}": found.warnings
+        for name in registry.list_models()
+        for preset, found in registry.system(name).presets.items()
+    }
+    assert {name: lines for name, lines in asked.items() if lines} == {}
+
+
+def test_a_half_life_beyond_the_ramp_is_said():
+    short = registry.recipe("gan/tiny").override(
+        {"ema.half_life": 2_000, "train.examples": 16_000}
+    )
+    (line,) = short.warnings
+    assert "ema.half_life=2,000 is not reached" in line and "allows 800 at the end" in line
+    assert short.ema.longest(16_000) == 800 and short.ema.longest(40_000) == 2_000
+    assert short.override({"ema.ramp": 0}).warnings == []

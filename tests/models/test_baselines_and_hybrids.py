@@ -170,13 +170,14 @@ def test_flows_know_what_is_likely(name):
         parameter.requires_grad_(True)
 
     def loss(batch):
-        return {"nll": -game.log_likelihood(batch["image"]).mean() / 64}
+        return {"nll": -game.log_likelihood(batch).mean() / 64}
 
     before, after = trained(game, loss)
     assert after < before - 0.3
     with torch.no_grad():
         noise = torch.rand(32, 1, 8, 8) * 2 - 1
-        assert game.log_likelihood(digits()).mean() > game.log_likelihood(noise).mean() + 50
+        real = game.log_likelihood({"image": digits()}).mean()
+        assert real > game.log_likelihood({"image": noise}).mean() + 50
 
 
 def test_the_flow_of_points_has_their_exact_density():
@@ -185,7 +186,9 @@ def test_the_flow_of_points_has_their_exact_density():
     game = system("realnvp").game(config)
     points = torch.randn(6, 2)
     expected = torch.distributions.Normal(0.0, 1.0).log_prob(points).sum(1)
-    torch.testing.assert_close(game.log_likelihood(points), expected)  # the identity at first
+    torch.testing.assert_close(
+        game.log_likelihood({"point": points}), expected
+    )  # the identity at first
     assert game.sample(3)["point"].shape == (3, 2)
 
 
@@ -198,3 +201,32 @@ def test_the_vaegans_likeness_is_taken_in_features():
             parameter.zero_()
     assert game.likeness(real, -real).item() == 0  # a blind trunk sees no difference
     assert game.reconstruct(real).shape == real.shape
+
+
+def test_every_encoder_is_averaged_and_exported_with_its_decoder():
+    inverse = {
+        "bigan": "encoder",
+        "vae": "encoder",
+        "vaegan": "encoder",
+        "veegan": "reconstructor",
+    }
+    for name, part in inverse.items():
+        game = build(name)
+        assert getattr(game, part) in game.generators(), name
+
+
+def test_the_vaegans_terms_are_the_papers():
+    """Eq. 5 to 8: KL and half the squared distance of the features, both sums, weights 1."""
+    game = build("vaegan", beta=1.0)
+    images = digits(8)
+    torch.manual_seed(4)
+    terms = game.encoder_loss({"image": images})
+    torch.manual_seed(4)
+    mean, log_variance = game.encode(images)
+    again = game.decoder(game.draw(mean, log_variance))
+    kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
+    torch.testing.assert_close(terms["kl"], kl)
+    normal = torch.distributions.Normal(game.trunk(again), 1.0)
+    seen = game.trunk(images)
+    expected = -(normal.log_prob(seen).sum(1) - seen.shape[1] * math.log(2 * math.pi) / -2).mean()
+    torch.testing.assert_close(terms["likeness"], expected)

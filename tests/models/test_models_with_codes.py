@@ -138,7 +138,29 @@ def test_the_reconstructor_of_a_veegan_follows_reconstruction_alone():
     assert all(gradient is None for gradient in found)
     torch.manual_seed(1)
     z = game.latent(5)
-    error = (game.encode(game.decode(z, {})["image"]) - z).square().mean()
+    error = (game.encode(game.decode(z, {})["image"]) - z).square().sum(1).mean()
     assert terms["reconstruction"].item() == pytest.approx(2 * error.item(), rel=1e-5)
     expected = -game.discriminator(game.generator(z), z).mean()
     assert torch.allclose(terms["adversarial"], expected, atol=1e-6)
+
+
+def test_what_an_infogan_tells_of_its_styles_is_what_the_means_tell():
+    game = build("infogan", styles=2)
+    z, category, fake = game._drawn(400)
+    missed = 0.1
+
+    def read(seen):
+        return {"category": torch.zeros(400, game.categories), "style": told + missed}
+
+    game._codes = read
+    told = z[:, game.noise :]
+    game._information(game.trunk(fake), z, category)
+    per_code = math.log(2) - math.log(2 * math.pi * math.e * missed**2) / 2
+    assert game.signals["style_information"].item() == pytest.approx(2 * per_code, rel=1e-4)
+
+
+def test_an_infogan_may_have_no_continuous_codes():
+    found = registry.recipe("infogan/tiny").override({"model.styles": 0})
+    game = build("infogan", styles=found.model.styles)
+    assert game.latent(3).shape == (3, found.model.noise)
+    assert "style" not in game.generator_loss({"image": IMAGES})

@@ -25,6 +25,13 @@ FIGURES: dict[str, dict[str, object]] = {
     "arXiv:1506.05751, section 4": {"model.latent": 100},
     "arXiv:1511.06434, section 4": GAN_2015 | {"train.batch": 128, "model.latent": 100},
     "arXiv:1606.03498, section 6.1": {"model.labelled": 100 / 60_000},
+    "arXiv:1606.03498, table 3": {
+        "model.technique": "minibatch",
+        "remedies": [
+            {"name": "virtual_batch_norm", "reference": 100},  # the paper does not say how many
+            {"name": "label_smoothing", "real": 0.9},
+        ],
+    },
     "arXiv:1606.03657, appendix C.1": {
         "model.noise": 62,
         "model.categories": 10,

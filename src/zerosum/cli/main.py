@@ -26,6 +26,7 @@ from zerosum.cli import (
     report,
     study,
     train,
+    tune,
 )
 from zerosum.cli.output import forgiving, lost
 from zerosum.errors import UserError
@@ -43,6 +44,7 @@ app = typer.Typer(
 for command in (
     list.list_systems,
     train.train,
+    tune.tune,
     generate.generate,
     evaluate.evaluate,
     report.report,

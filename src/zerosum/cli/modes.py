@@ -37,6 +37,14 @@ def modes(
             min=1, max=LARGEST_CLOCK, help="Updates of the generator.  [default: the profile's]"
         ),
     ] = None,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Pairs of learning rates, up to 9, that each method tries on the ring first; "
+            "its best serves ring and grid.",
+        ),
+    ] = 0,
     out: Annotated[Path, typer.Option(help="Folder of results, pictures and checkpoints.")] = Path(
         "runs/modes"
     ),
@@ -53,7 +61,7 @@ def modes(
 
     Example: zerosum bench modes --suite ring --seeds 4
     """
-    from zerosum.bench.modes.bench import run
+    from zerosum.bench.modes.bench import demand_search, run
     from zerosum.bench.modes.methods import methods
     from zerosum.bench.modes.report import mark, shown
     from zerosum.bench.modes.settings import setting
@@ -63,6 +71,7 @@ def modes(
     names = list(dict.fromkeys(part.strip() for part in suite.split(",")))
     for name in names:  # all refusals before the first training
         setting(name, profile)
+        demand_search(name, profile, trials)
         if page is not None:
             demand(page, mark(name, profile))
     if models is not None:
@@ -78,6 +87,7 @@ def modes(
                 models=models,
                 seeds=seeds,
                 updates=updates,
+                trials=trials,
                 out=out,
                 device=device,
                 on_progress=progress,

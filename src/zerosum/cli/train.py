@@ -73,7 +73,7 @@ def train(
     except KeyboardInterrupt:  # the second one, while the first waits for its step
         _leave(trainer, signal.SIGINT, "stopped at once; to go on from what was saved before")
     if trainer.first:
-        _report(folder, type(recipe.data).codec.suffixes[0], module)
+        _report(folder, recipe, module)
 
 
 def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | None) -> Recipe:
@@ -120,7 +120,7 @@ def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> N
     RunFolder(folder).check(resolved)
     need = needs(resolved, split, runtime, module)
     steps = -(-train.examples // train.batch)
-    for line in split.train.notes:
+    for line in [*split.train.notes, *recipe.warnings]:
         print(printable(line), file=sys.stderr)
     print(resolved.to_json())
     for player, count in need.parameters.items():
@@ -138,18 +138,19 @@ def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> N
     print("  and at the end samples.png, curves.png, progress.gif")
 
 
-def _report(folder: Path, suffix: str, module: str | None) -> None:
+def _report(folder: Path, recipe: Recipe, module: str | None) -> None:
     """Say what the run left and what to type next."""
     from zerosum.pipelines.report import report as write_report
     from zerosum.records import SCORE_ROW, read_lines
     from zerosum.training.checkpoint import checkpoints
     from zerosum.training.run import RunFolder
+    from zerosum.training.scores import closing
 
-    run = RunFolder(folder)
+    run, suffix = RunFolder(folder), type(recipe.data).codec.suffixes[0]
     page = write_report(folder, samples=0, module=module)[0]  # before a word is printed
     scored = read_lines(run.scores, SCORE_ROW)
     if scored:
-        last = scored[-1]
+        last = closing(scored, recipe.evaluate.patience)
         for name, value in last["scores"].items():
             reference = last["reference"].get(name)
             known = (

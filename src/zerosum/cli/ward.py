@@ -44,11 +44,11 @@ def ward(
     from json import dumps
 
     from zerosum.bench.pages import between_marks, demand
-    from zerosum.bench.pool import cores
     from zerosum.bench.ward.report import endings, markdown, matrix, totals, treated
     from zerosum.bench.ward.run import Trial, cases, run
     from zerosum.errors import UserError
     from zerosum.files import must_be_json, write_text
+    from zerosum.training.pool import cores
 
     must_be_json(json)
     chosen = cases([name.strip() for name in names.split(",")] if names else [])

@@ -16,6 +16,7 @@ from zerosum.config import Count, Examples, Part, Seed, Share, Weight, Whole
 from zerosum.core.engine import Order
 from zerosum.core.optim import Optim
 from zerosum.core.overrides import overridden_part, read_error
+from zerosum.core.remedies import Remedies
 from zerosum.data.config import DataConfig
 from zerosum.data.registry import config_class
 from zerosum.data.spec import DataSpec, GameConfig
@@ -48,6 +49,10 @@ class Averaging(Part):
     """Examples after which a weight counts half; 0 samples from the last weights."""
     ramp: Share = 0.05
     """The half-life is at most this share of the examples seen; 0 for no ramp-up."""
+
+    def longest(self, examples: int) -> float:
+        """The half-life that a run of so many examples reaches at its end."""
+        return min(self.half_life, self.ramp * examples) if self.ramp else self.half_life
 
 
 class Train(Part):
@@ -105,6 +110,9 @@ class Evaluate(Part):
     empty takes the Fréchet distance, precision and recall."""
     seed: Seed = 0
     """Seed of the evaluated samples."""
+    patience: Whole = 0
+    """End after so many evaluations in a row without a better first score, with the weights of
+    the best; 0 goes on to the end."""
 
 
 class DoctorSettings(Part):
@@ -131,6 +139,8 @@ class Recipe(Part):
     """Where batches come from."""
     optim: dict[str, Optim]
     """How each player moves."""
+    remedies: Remedies = ()
+    """What is done to the game beyond its paper: see docs/guide/remedies.md."""
     ema: Averaging = Averaging()
     """Averaging of the generator's weights."""
     train: Train = Train()
@@ -185,6 +195,18 @@ class Recipe(Part):
             by_text.setdefault(text, []).append(path)
         told = [f"{text}: {', '.join(paths)}" for text, paths in by_text.items()]
         return "; ".join([*told, f"the rest {OURS}"] if told else [OURS])
+
+    @property
+    def warnings(self) -> list[str]:
+        """Settings that cannot have the effect that they name, a line each."""
+        ema, examples = self.ema, self.train.examples
+        longest = ema.longest(examples)
+        if longest >= ema.half_life:
+            return []
+        return [
+            f"ema.half_life={ema.half_life:,g} is not reached: ema.ramp={ema.ramp:g} of "
+            f"train.examples={examples:,} allows {longest:,.0f} at the end (ema.ramp=0 lifts it)"
+        ]
 
     def with_data(self, path: str) -> Recipe:
         """This recipe learning from another path, read as its system reads data."""
@@ -268,6 +290,7 @@ def tiny(model: GameConfig, data: DataConfig, optim: dict[str, Optim]) -> Recipe
         model=model,
         data=data,
         optim=optim,
+        ema=Averaging(half_life=32),
         train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         about="seconds on a CPU, for tests",

@@ -11,7 +11,7 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,18 +19,21 @@ from types import ModuleType
 
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
+from zerosum.core.remedies import with_remedies
+from zerosum.core.search import Range
 from zerosum.data.registry import add as add_modality
 from zerosum.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
 class System:
-    """A registered system: its key, its game class and its presets."""
+    """A registered system: its key, game class and presets, and what it declares to search."""
 
     name: str
     game: type[Game]
     presets: Mapping[str, Recipe]
     summary: str
+    search: Mapping[str, Range] = field(default_factory=dict)
 
 
 @cache
@@ -99,6 +102,19 @@ def recipe(name: str, module: str | None = None) -> Recipe:
     return found.presets[preset].model_copy(update={"system": found.name, "preset": preset})
 
 
+def build_game(recipe: Recipe, module: str | None = None) -> Game:
+    """The game of a recipe, with its remedies; weights come from torch's global generator.
+
+    Args:
+        recipe: A recipe whose model is fitted to its data.
+        module: Module or file of an outside model.
+
+    Raises:
+        UserError: There is no such system, or a remedy does not fit it.
+    """
+    return with_remedies(system(recipe.system, module).game, recipe.model, recipe.remedies)
+
+
 @cache
 def _import(module: str) -> ModuleType:
     """Import an outside model by dotted name or file."""
@@ -134,7 +150,7 @@ def _broken(module: str, error: Exception) -> UserError:
 
 
 def _read(module: ModuleType, name: str) -> System:
-    """What a model's module declares: one game class and its PRESETS, perhaps a MODALITY."""
+    """What a module declares: one game class, its PRESETS, perhaps SEARCH and a MODALITY."""
     declared = vars(module)
     own = declared.get("MODALITY")
     if own is not None and type(own).__module__ == module.__name__:
@@ -153,4 +169,4 @@ def _read(module: ModuleType, name: str) -> System:
             f"(found {len(games)} Game classes, PRESETS {'present' if presets else 'missing'})"
         )
     summary = (module.__doc__ or "").strip().split("\n")[0]
-    return System(name, games[0], presets, summary)
+    return System(name, games[0], presets, summary, declared.get("SEARCH", {}))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from zerosum.augment.diffaugment import DiffAugment
 from zerosum.core.ema import EMA
 from zerosum.core.game import Game, Terms, Turn
+from zerosum.core.remedies import Shown
 from zerosum.core.runtime import uncompiled
 from zerosum.core.schedule import Number, at
 from zerosum.data.fields import Batch
@@ -168,8 +169,7 @@ class Treatment:
         if self.half_life:
             self.ema.half_life, self.ema.ramp = self.half_life, 0.0
         if self.augmented and "augmented" not in self._hooked:
-            for module in self._networks():
-                module.register_forward_pre_hook(self._show)
+            Shown(self._networks(), self._augment, images=True)
             self._hooked.add("augmented")
         if self.plain and "plain" not in self._hooked:
             for module in augmentations(self.game):
@@ -190,12 +190,6 @@ class Treatment:
         return any(
             isinstance(part, nn.Conv2d) for module in self._networks() for part in module.modules()
         )
-
-    def _show(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The hook: images that the network is given instead, while it learns."""
-        if not module.training or not _numbers(given) or given[0].ndim != 4:
-            return None
-        return (self._augment(given[0]), *given[1:])
 
     def penalty(self, batch: Batch) -> Terms:
         """gamma / 2 times the mean squared gradient of each critic's logits by what it judges,
@@ -225,7 +219,3 @@ class Treatment:
 def _unchanged(module: nn.Module, given: tuple[Any, ...], out: object) -> Tensor:
     """The hook: images as they came."""
     return given[0]
-
-
-def _numbers(given: tuple[Any, ...]) -> bool:
-    return bool(given) and isinstance(given[0], Tensor) and given[0].is_floating_point()

@@ -15,7 +15,7 @@ from zerosum import metrics
 from zerosum.errors import UserError, nearest
 from zerosum.metrics.neighbours import own_radii
 from zerosum.metrics.record import Setting
-from zerosum.metrics.score import Score
+from zerosum.metrics.score import Score, around
 
 NEAR = 0.05
 """Share of reals whose nearest neighbour counts as a near-duplicate."""
@@ -54,6 +54,8 @@ class Sets:
         held_out: Examples that the generator never saw; None where none are kept aside.
         seed: Of all that metrics draw.
         learned: What was learned from, whole, as its modality gives it; None where it gives none.
+        likelihood: Gives log probabilities (N,) of the held-out examples under the generator, in
+            nats per number; None where it has none.
         truth: For games with inputs, the true answers to the inputs of `fake`, in its order.
     """
 
@@ -63,6 +65,7 @@ class Sets:
     seed: int
     truth: Embedded | None = None
     learned: Any = None
+    likelihood: Callable[[], Tensor] | None = None
 
     @property
     def rng(self) -> torch.Generator:
@@ -83,6 +86,11 @@ class Sets:
                 "with a test part"
             )
         return self.held_out
+
+    def held_out_likelihood(self) -> Tensor:
+        """Log probabilities (N,) of the held-out examples, in nats per number."""
+        assert self.likelihood is not None  # a metric of the game is not taken without
+        return self.likelihood()
 
     def answers(self) -> Embedded:
         """The true answers to the inputs of `fake`."""
@@ -165,6 +173,16 @@ def _fld(sets: Sets) -> list[Taken]:
     return [("fld", score, {"baseline": 0.0, "held_out": len(fresh)})]
 
 
+def _likelihood(sets: Sets) -> list[Taken]:
+    found = sets.held_out_likelihood()
+    score = Score(
+        value=found.mean().item(),
+        interval=around(found.mean().item(), found.var().item() / len(found)),
+        n_real=len(found),
+    )
+    return [("likelihood", score, {"unit": "nats per number", "held_out": len(found)})]
+
+
 def _birthday_support(sets: Sets) -> list[Taken]:
     """Near-duplicates are nearer than all but a few reals are to their nearest neighbour."""
     threshold = float(own_radii(sets.real.features, 1).quantile(NEAR))
@@ -205,6 +223,8 @@ class Metric:
         takes: `features` of any extractor, or the `examples` (or objects) themselves.
         needs: Fields that reals and fakes must have.
         paired: Whether it compares answers with the true ones, for games with inputs.
+        of_game: Whether it asks the generator itself, and not its samples.
+        unseen: Whether it needs held-out examples.
     """
 
     run: Callable[[Sets], list[Taken]]
@@ -213,6 +233,8 @@ class Metric:
     takes: Literal["features", "examples"] = "features"
     needs: tuple[str, ...] = ()
     paired: bool = False
+    of_game: bool = False
+    unseen: bool = False
 
     def side(self, label: str) -> Better | None:
         """Which way one of its scores is better."""
@@ -226,14 +248,29 @@ class Metric:
         Raises:
             UserError: A field that it needs is missing, or it cannot be taken on these sets.
         """
-        if self.paired and sets.truth is None:
-            raise UserError(f"{name} compares answers with true ones: it is for games that map")
+        self.check(name, sets)
         for one in self.needs:
             if one not in sets.real.examples or one not in sets.fake.examples:
                 raise UserError(
                     f"{name} needs '{one}' of reals and fakes, which these lack: leave it out"
                 )
         return self.run(sets)
+
+    def check(self, name: str, sets: Sets) -> None:
+        """Refuse what the generator or the data cannot give, whatever the samples are.
+
+        Raises:
+            UserError: As it says.
+        """
+        if self.paired and sets.truth is None:
+            raise UserError(f"{name} compares answers with true ones: it is for games that map")
+        if self.of_game and sets.likelihood is None:
+            raise UserError(
+                f"{name} asks how probable a model holds examples, which this one does not say "
+                "(vae, realnvp, flowgan and ddpm do): leave it out"
+            )
+        if self.unseen:
+            sets.fresh(name)
 
 
 GENERAL: Mapping[str, Metric] = {
@@ -245,11 +282,18 @@ GENERAL: Mapping[str, Metric] = {
     "sliced-wasserstein": Metric(_sliced_wasserstein, "lower"),
     "vendi": Metric(_vendi, "higher"),
     "fd-infinity": Metric(_fd_infinity, "lower"),
-    "authenticity": Metric(_authenticity, "higher", ceiling=False),
-    "ct": Metric(_c_t, {}, ceiling=False),
-    "fld": Metric(_fld, "lower", ceiling=False),
+    "authenticity": Metric(_authenticity, "higher", ceiling=False, unseen=True),
+    "ct": Metric(_c_t, {}, ceiling=False, unseen=True),
+    "fld": Metric(_fld, "lower", ceiling=False, unseen=True),
     "cas": Metric(
-        _cas, {"gan-train": "higher", "gan-test": "higher"}, ceiling=False, needs=("label",)
+        _cas,
+        {"gan-train": "higher", "gan-test": "higher"},
+        ceiling=False,
+        needs=("label",),
+        unseen=True,
+    ),
+    "likelihood": Metric(
+        _likelihood, "higher", ceiling=False, takes="examples", of_game=True, unseen=True
     ),
     "birthday-support": Metric(_birthday_support, "higher"),
 }

@@ -59,8 +59,8 @@ class Trunk(nn.Sequential):
             norm: Normalisation of all layers but the first; None for none, with biases instead.
         """
         self.grid, levels = doublings(size)
-        self.features = width * 2 ** (levels - 1)
-        super().__init__(*halvings(width, channels, levels, norm))
+        layers, self.features = halvings(width, channels, levels, norm)
+        super().__init__(*layers)
         self.apply(initialise)
 
 
@@ -72,20 +72,30 @@ class Discriminator(nn.Sequential):
     ) -> None:
         """Build the layers, as `Trunk` does, and one score of what they see."""
         grid, levels = doublings(size)
-        layers = halvings(width, channels, levels, norm)
-        last = nn.Conv2d(width * 2 ** (levels - 1), 1, grid)
-        super().__init__(*layers, last, nn.Flatten(0))
+        layers, features = halvings(width, channels, levels, norm)
+        super().__init__(*layers, nn.Conv2d(features, 1, grid), nn.Flatten(0))
         self.apply(initialise)
 
 
-def halvings(width: int, channels: int, levels: int, norm: Norm | None) -> list[nn.Module]:
-    """Strided convolutions, each halving the image and doubling the feature maps."""
+def halvings(
+    width: int, channels: int, levels: int, norm: Norm | None
+) -> tuple[list[nn.Module], int]:
+    """Strided convolutions, each halving the image and doubling the feature maps.
+
+    An image with room for one of them (8 pixels) gets a 3x3 convolution after it: two layers in
+    all tell too little apart.
+
+    Returns:
+        The layers, and how many feature maps they end with.
+    """
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-    for narrow, wide in itertools.pairwise(width * 2**i for i in range(levels)):
-        layers.append(nn.Conv2d(narrow, wide, 4, 2, 1, bias=norm is None))
-        layers += [] if norm is None else [norm(wide)]
+    steps = [(4, 2)] * (levels - 1) or [(3, 1)]
+    for kernel, stride in steps:
+        layers.append(nn.Conv2d(width, 2 * width, kernel, stride, 1, bias=norm is None))
+        layers += [] if norm is None else [norm(2 * width)]
         layers.append(nn.LeakyReLU(0.2))
-    return layers
+        width *= 2
+    return layers, width
 
 
 def initialise(module: nn.Module) -> None:

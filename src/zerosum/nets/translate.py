@@ -212,6 +212,25 @@ def patch_for(size: tuple[int, int]) -> int:
     return max([patch for patch in PATCHES if patch <= min(room, 70)], default=PATCHES[0])
 
 
+def fitting_patch(asked: int, size: tuple[int, int]) -> int:
+    """The side of a critic's patches, where logits are left for it.
+
+    Args:
+        asked: One of `PATCHES`; 0 takes what suits the size.
+        size: (height, width).
+
+    Raises:
+        UserError: Nothing would be left.
+    """
+    patch = asked or patch_for(size)
+    if patch in PATCHES and min(size) < 3 * 2 ** PATCHES.index(patch):
+        raise UserError(
+            f"model.patch={patch} leaves no logit of pictures of {size[0]}x{size[1]}: "
+            f"set model.patch={patch_for(size)}"
+        )
+    return patch
+
+
 class PatchCritic(nn.Sequential):
     """Pictures (B, channels, H, W) to logits (B, 1, h, w), each of an overlapping patch.
 

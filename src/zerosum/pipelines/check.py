@@ -21,6 +21,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.game import Game, LatentGame, Progress, Turn
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import System
+from zerosum.core.remedies import with_remedies
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import read_codec
 from zerosum.data.fields import finish
@@ -105,11 +106,14 @@ class Case:
     def build(self, share: float = 0.0) -> Game:
         """The game at a point of the clock."""
         seed_everything(0)
-        game = self.system.game(self.recipe.model)
+        game = self._built()
         train = self.recipe.train
         steps = int(share * train.examples / train.batch)
         game.progress = Progress(steps, steps * train.batch, train.examples)
         return game
+
+    def _built(self) -> Game:
+        return with_remedies(self.system.game, self.recipe.model, self.recipe.remedies)
 
     def drawn(self, game: Game, seed: int, n: int = 3) -> dict[str, Tensor]:
         """Samples, of the first inputs where the game maps."""
@@ -245,7 +249,7 @@ class Case:
             path = Path(folder) / "model"
             export.write(game, self.recipe, self.codec, path, Path(folder) / "none")
             weights = {n: t.clone() for n, t in game.state_dict().items() if isinstance(t, Tensor)}
-            again = self.system.game(self.recipe.model)
+            again = self._built()
             export.fill(again, path)
             kept = read_codec(type(self.codec), path)
         if kept is None or kept.hash != self.codec.hash:

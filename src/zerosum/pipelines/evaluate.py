@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from zerosum.core.draw import given_inputs
+from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.runtime import find_device
 from zerosum.data.config import DataConfig
 from zerosum.data.fields import Batch, size_of
@@ -105,7 +109,10 @@ class Evaluator:
         reference = self._learned(generator)
         fake, truth = self._draw(generator, reference)
         averaged = generator.recipe.ema.half_life > 0
-        return self._evaluate(str(path), reference, fake, averaged, truth)
+        held_out, probable = reference.held_out, None
+        if held_out and has_likelihood(generator.game):
+            probable = partial(likelihood, generator.game, held_out, self.seed)
+        return self._evaluate(str(path), reference, fake, averaged, truth, probable)
 
     def baselines(self, path: str | Path, module: str | None = None) -> list[Evaluation]:
         """Score honest methods that are no GAN on the data of a run, by the same protocol.
@@ -214,16 +221,16 @@ class Evaluator:
         fake: Batch,
         averaged: bool | None,
         truth: Batch,
+        probable: Callable[[], Tensor] | None = None,
     ) -> Evaluation:
         real = reference.train
         _check_alike(name, real, fake)
         count, made = size_of(real), size_of(fake)
         _check_counts(name, reference, count, made)
         judge = self._judge(reference)
-        names = parse_metrics(
-            ",".join(self.names or reference.modality.usual_metrics(reference.split.train.fields)),
-            judge.metrics,
-        )
+        usual = reference.modality.usual_metrics(reference.split.train.fields)
+        usual = [*usual, *(["likelihood"] if probable is not None else [])]
+        names = parse_metrics(",".join(self.names or usual), judge.metrics)
         embedded = self._embed(real, judge, "features of reals", keep=True)
         held = reference.held_out
         fresh = self._embed(held, judge, "features of held-out reals", keep=True) if held else None
@@ -250,7 +257,7 @@ class Evaluator:
         )
         train = reference.split.train
         learned = reference.modality.learned(train) if isinstance(train, Source) else None
-        sets = Sets(embedded, generated, fresh, self.seed, answers, learned)
+        sets = Sets(embedded, generated, fresh, self.seed, answers, learned, probable)
         scores = self._take(judge, sets, form, names, "scores")
         used = any(judge.metrics[one].takes == "features" for one in names)
         notes = [f"features: {chosen.name}, {chosen.why}"] if chosen.why and used else []

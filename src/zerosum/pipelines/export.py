@@ -14,13 +14,14 @@ from torch import Tensor
 from zerosum.core.ema import generator_state
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
-from zerosum.core.registry import system
+from zerosum.core.registry import build_game, system
 from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
 from zerosum.files import atomic, disk_errors, must_be_empty, read_json, write_text
 from zerosum.records import SCORE_ROW, read_lines
 from zerosum.training import fitting
 from zerosum.training.checkpoint import save_tensors
+from zerosum.training.scores import closing
 
 FORMAT = 1
 
@@ -88,7 +89,7 @@ def read(folder: Path, module: str | None = None) -> tuple[Game, Recipe, Codec]:
         raise UserError(f"{folder} is no whole model folder: config.json: {error}") from error
     found = system(name, module)
     recipe = Recipe.from_tree(tree, found.game.Config, f"the recipe in {folder / 'config.json'}")
-    game = found.game(recipe.model)
+    game = build_game(recipe, module)
     fill(game, folder)
     codec = read_codec(type(recipe.data).codec, folder)
     if codec is None:
@@ -121,7 +122,9 @@ def card(game: Game, recipe: Recipe, scored: list[dict[str, Any]]) -> str:
     """The model card: what it is, what it learned from, how it scored and how to use it."""
     parameters = sum(p.numel() for m in game.generators() for p in m.parameters())
     name = f"{recipe.system}/{recipe.preset}" if recipe.preset else recipe.system
-    facts = "\n".join(f"| {key} | {value} |" for key, value in _facts(recipe).items())
+    facts = "\n".join(
+        f"| {key} | {value} |" for key, value in _facts(recipe, game.progress.seen).items()
+    )
     label = ", label=0" if "label" in game.conditions() else ""
     return f"""# {name}
 
@@ -133,7 +136,7 @@ A generator trained with zerosum. {parameters:,} parameters.
 
 ## Scores
 
-{_score_table(scored)}
+{_score_table(scored, recipe.evaluate.patience)}
 
 ## Use
 
@@ -151,21 +154,23 @@ samples = zerosum.load("PATH OF THIS FOLDER").sample(16, seed=0{label})
 """
 
 
-def _facts(recipe: Recipe) -> dict[str, Any]:
+def _facts(recipe: Recipe, seen: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"model": recipe.system, "source": recipe.source}
     for key, value in recipe.facts.items():
         text = ", ".join(value[:20]) if isinstance(value, list) else value
         facts[key.replace("_", " ")] = text
-    facts["examples seen"] = f"{recipe.train.examples:,}"
+    if recipe.remedies:
+        facts["remedies"] = ", ".join(remedy.name for remedy in recipe.remedies)
+    facts["examples seen"] = f"{seen:,}"
     facts["seed"] = recipe.train.seed
     facts["averaged weights"] = f"half-life {recipe.ema.half_life:,.0f} examples"
     return facts
 
 
-def _score_table(scored: list[dict[str, Any]]) -> str:
+def _score_table(scored: list[dict[str, Any]], patience: int) -> str:
     if not scored:
         return "None were taken during training."
-    last: Mapping[str, Any] = scored[-1]
+    last: Mapping[str, Any] = closing(scored, patience)
     protocol = ", ".join(f"{key} {value}" for key, value in last["protocol"].items())
     rows = "\n".join(
         f"| {name} | {value:.4g} | {_number(last['reference'].get(name))} |"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zerosum.core.game import Game
 from zerosum.core.recipe import Fact, Recipe
-from zerosum.core.registry import system
+from zerosum.core.registry import build_game
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import Codec
 from zerosum.data.config import OnProgress
@@ -108,7 +108,7 @@ def needs(recipe: Recipe, split: Split, runtime: Runtime, module: str | None = N
 
     What autograd saves grows linearly with the batch, so two points give the line.
     """
-    game = system(recipe.system, module).game(recipe.model).to(runtime.device)
+    game = build_game(recipe, module).to(runtime.device)
     counts = parameter_counts(game)
     states = {name: 2 if recipe.optim[name].kind == "adam" else 1 for name in counts}
     averaged = sum(p.numel() for module in game.generators() for p in module.parameters())

@@ -11,7 +11,7 @@ from typing import Any
 
 from zerosum.core.game import Game, Progress
 from zerosum.core.recipe import Recipe
-from zerosum.core.registry import system
+from zerosum.core.registry import build_game, system
 from zerosum.data.codec import Codec, read_codec, write_codec
 from zerosum.errors import UserError
 from zerosum.files import must_be_writable, read_json, write_text
@@ -20,7 +20,10 @@ from zerosum.training.fitting import fill
 
 CHANGEABLE = (
     *(f"train.{name}" for name in ("checkpoint_every", "keep", "sheet_every", "log_every")),
-    *(f"evaluate.{name}" for name in ("every", "samples", "seed", "features", "metrics")),
+    *(
+        f"evaluate.{name}"
+        for name in ("every", "samples", "seed", "features", "metrics", "patience")
+    ),
     *(f"doctor.{name}" for name in ("policy", "every", "actions")),
     "data.workers",
 )
@@ -263,7 +266,7 @@ def read_run(path: Path, module: str | None = None) -> SavedRun:
     if codec is None:
         raise UserError(f"{folder.codec} is missing: bring it back, samples cannot be read else")
     snapshot = checkpoint.load(newest)
-    game = found.game(recipe.model)
+    game = build_game(recipe, module)
     fill(game, snapshot.game | snapshot.training["extra"][0], str(path))
     fill(game, snapshot.ema, str(path), whole=False)
     state = snapshot.state

@@ -8,12 +8,14 @@ recipe may ask for an extractor's features and for any metric. For scores to pub
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import Tensor
 
 from zerosum.core.draw import check_finite, draw, given_inputs
 from zerosum.core.game import Game
+from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.recipe import Evaluate
 from zerosum.data.fields import size_of
 from zerosum.data.source import Split
@@ -35,6 +37,7 @@ class RunJudge:
         asked: What the recipe asks for.
         metrics: Names of the metrics; none for the usual three.
         real: The real samples.
+        held_out: Real ones that are not trained on; None where none are kept aside.
         inputs: For games that map, what is mapped.
         truth: And the true answers.
         reference: Scores of one half of the real samples against the other.
@@ -44,6 +47,7 @@ class RunJudge:
     asked: Evaluate
     metrics: tuple[str, ...]
     real: Embedded
+    held_out: Embedded | None
     inputs: Mapping[str, Tensor]
     truth: Embedded | None
     reference: Mapping[str, float]
@@ -81,19 +85,22 @@ class RunJudge:
         real = judge.embed(examples)
         inputs, answers = given_inputs(game, split.train, split.heldout, asked.samples)
         truth = judge.embed(answers) if answers else None
-        made = cls(judge, asked, names, real, inputs, truth, {})
+        fresh = None
+        if split.heldout is not None and len(split.heldout):
+            fresh = judge.embed(split.heldout.some(asked.samples))
+        made = cls(judge, asked, names, real, fresh, inputs, truth, {})
+        for name in names:
+            known[name].check(name, made._sets(real, real, game))
         half = len(real.features) // 2
         try:
-            apart = made._take(part_of(real, slice(half)), part_of(real, slice(half, None)), None)
+            apart = made._take(part_of(real, slice(half)), part_of(real, slice(half, None)))
         except UserError as error:
             raise UserError(
                 f"{title} gives {len(real.features)} examples to score against (held out: "
                 f"{split.heldout_note}), and evaluate.metrics={','.join(names)} cannot be taken "
                 f"on two halves of them ({error}): give more data, or leave the metrics out"
             ) from error
-        return cls(
-            judge, asked, names, real, inputs, truth, {t.name: t.score.value for t in apart}
-        )
+        return replace(made, reference={t.name: t.score.value for t in apart})
 
     def row(self, game: Game, *, averaged: bool) -> dict:
         """One line of `scores.jsonl`: the scores with the protocol beside them.
@@ -106,7 +113,7 @@ class RunJudge:
         samples = draw(game, self.asked.samples, seed, self.inputs)
         check_finite(samples, f"the generator, after {game.progress.seen:,} examples,")
         fake = self.judge.embed(samples)
-        found = self._take(self.real, fake, self.truth)
+        found = self._take(self.real, fake, game)
         count = len(self.real.features)
         return {
             "scores": {taken.name: taken.score.value for taken in found},
@@ -125,21 +132,55 @@ class RunJudge:
             },
         }
 
-    def _take(self, real: Embedded, fake: Embedded, truth: Embedded | None) -> list[Taken]:
+    def _take(self, real: Embedded, fake: Embedded, game: Game | None = None) -> list[Taken]:
+        """The scores of a game, or of two sets of real samples, which have fewer."""
         if not self.metrics:
             return self.judge.usual(real, fake)
-        sets = Sets(real, fake, None, self.asked.seed, truth)
-        answered = (n for n in self.metrics if truth is not None or n not in self._paired())
-        return [taken for name in answered for taken in self.judge.take(name, sets)]
+        if game is None:
+            names = [name for name in self.metrics if self._of_sets(name)]
+        else:
+            names = list(self.metrics)
+        sets = self._sets(real, fake, game)
+        return [taken for name in names for taken in self.judge.take(name, sets)]
 
-    def _paired(self) -> set[str]:
-        """Metrics that compare answers with true ones: two halves of the real cannot have them."""
-        return {name for name in self.metrics if self.judge.metrics[name].paired}
+    def _sets(self, real: Embedded, fake: Embedded, game: Game | None) -> Sets:
+        seed, held_out = self.asked.seed, self.held_out
+        if game is None:
+            return Sets(real, fake, None, seed)
+        probable = None
+        if held_out is not None and has_likelihood(game):
+            probable = partial(likelihood, game, held_out.examples, seed)
+        return Sets(real, fake, held_out, seed, self.truth, likelihood=probable)
+
+    def _of_sets(self, name: str) -> bool:
+        """Whether a metric compares two sets of samples, whoever made them."""
+        metric = self.judge.metrics[name]
+        return metric.ceiling and not metric.paired
+
+
+def closing(rows: Sequence[Mapping], patience: int) -> Mapping:
+    """The line of `scores.jsonl` that the end of a run has: of a run that ended for want of better
+    scores the best one, else the last.
+
+    Args:
+        rows: The lines, at least one.
+        patience: The recipe's `evaluate.patience`.
+    """
+    waited = since_best(rows)
+    return rows[-1 - waited] if 0 < patience <= waited else rows[-1]
 
 
 def is_best(rows: Sequence[Mapping]) -> bool:
     """Whether the last of some lines of `scores.jsonl` has the best first score of all."""
+    return since_best(rows) == 0
+
+
+def since_best(rows: Sequence[Mapping]) -> int:
+    """How many lines of `scores.jsonl` came after the newest of those with the best first score;
+    0 where there are none at all."""
+    if not rows:
+        return 0
     name = next(iter(rows[-1]["scores"]))
     values = [row["scores"][name] for row in rows if name in row["scores"]]
     best = max(values) if rows[-1]["better"].get(name) == "higher" else min(values)
-    return values[-1] == best
+    return values[::-1].index(best)

@@ -14,20 +14,20 @@ from zerosum.core.engine import play_step
 from zerosum.core.game import Game, Progress
 from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
+from zerosum.core.registry import build_game
 from zerosum.core.registry import recipe as find_recipe
-from zerosum.core.registry import system
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import Codec, read_codec
 from zerosum.data.feed import Feed, feed
-from zerosum.data.source import MutableSource, Source, Split
+from zerosum.data.source import MutableSource, Split
 from zerosum.data.stream import StreamFeed
 from zerosum.errors import UserError
 from zerosum.files import write_text
 from zerosum.modalities import modality
 from zerosum.names import printable
 from zerosum.progress import ProgressBar
-from zerosum.records import SCORE_ROW, append_line, forget_after, read_lines
-from zerosum.training import checkpoint, scores
+from zerosum.training import checkpoint
+from zerosum.training.exams import Exams
 from zerosum.training.interrupts import Interrupts, Stopped
 from zerosum.training.lock import locked
 from zerosum.training.machine import machine
@@ -96,7 +96,7 @@ class Trainer:
             game = self._build_game(recipe, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, split.codec, runtime, stack)
-                self._tell(split.train.notes, runtime)
+                self._tell([*split.train.notes, *recipe.warnings], runtime)
                 stack.enter_context(self._interrupts)
                 return self._train(recipe, split, game, runtime)
         except UserError as error:
@@ -110,10 +110,10 @@ class Trainer:
     def _train(self, recipe: Recipe, split: Split, game: Game, runtime: Runtime) -> Game:
         state, batches = self._set_up(recipe, split, game, runtime)
         train = recipe.train
-        recorder = Recorder(self._loggers(game, runtime), runtime)
         self._sheets = SheetSeries(self.out, game, split, modality.of(recipe.data))
-        self._judge = self._find_judge(recipe, split, game, runtime)
-        watch = Watch(recipe, split, state, self.out, self.screen)
+        exams = Exams(recipe, split, state, self.out, self.screen)
+        recorder = Recorder(self._loggers(exams.known, runtime), runtime)
+        watch = Watch(recipe, split, state, self.out, self.screen, exams.known)
         clip = {name: o.clip for name, o in recipe.optim.items() if o.clip is not None}
         if not game.progress.step:
             self._sheet(state, recorder)
@@ -121,7 +121,7 @@ class Trainer:
         self.screen.start("training", game.progress.seen, train.examples)
         begun, before, skipped = time.monotonic(), state.elapsed, 0
         try:
-            while game.progress.seen < train.examples:
+            while game.progress.seen < train.examples and not exams.hopeless:
                 for name, optim in recipe.optim.items():
                     optimizer, factor = state.optimizers[name], watch.factor(name)
                     optim.advance(optimizer, game.progress, factor)
@@ -144,7 +144,7 @@ class Trainer:
                 skipped = self._guard(log, skipped, train.patience, now)
                 state.elapsed = before + time.monotonic() - begun
                 self.screen.advance(now.seen)
-                self._due_records(recipe, state, recorder, batches.position)
+                self._due_records(recipe, state, recorder, exams, batches.position)
                 stop = self._interrupts.asked(runtime, now.step)
                 if stop or alarm or _due(train.checkpoint_every, now, train.batch):
                     state.save(self.out.checkpoints, batches.position, train.keep)
@@ -156,7 +156,7 @@ class Trainer:
                     raise Alarm(f"stopped, the state is saved: {alarm}")
             self._flush(state, recorder)
             self.screen.close()
-            return self._finish(recipe, state, batches.position, recorder)
+            return self._finish(recipe, state, batches.position, recorder, exams)
         finally:
             self.screen.close()
             batches.close()
@@ -201,7 +201,7 @@ class Trainer:
     def _build_game(self, recipe: Recipe, runtime: Runtime) -> Game:
         """The game, the same on every rank. A recipe that cannot be played ends here."""
         seed_everything(recipe.train.seed)
-        game = system(recipe.system, self.module).game(recipe.model).to(runtime.device)
+        game = build_game(recipe, self.module).to(runtime.device)
         if set(game.players()) != set(recipe.optim):
             raise UserError(
                 f"{recipe.system} has the players {', '.join(game.players())}, but the recipe has "
@@ -255,19 +255,24 @@ class Trainer:
         elif state.runtime.first:
             self.screen.say(f"going on from {newest.name}, {seen:,} {self.screen.unit}")
 
-    def _loggers(self, game: Game, runtime: Runtime) -> list[Logger]:
+    def _loggers(self, known: int, runtime: Runtime) -> list[Logger]:
+        """Who listens; records beyond a point of the clock are forgotten, to be written again."""
         if not runtime.first:
             return []
-        forget_after(self.out.scores, game.progress.seen)
         for sheet in self.out.sheets.glob("seen_*.png"):
-            if int(sheet.stem.removeprefix("seen_")) > game.progress.seen:
+            if int(sheet.stem.removeprefix("seen_")) > known:
                 sheet.unlink()
-        return [JsonLines(self.out.log, game.progress.seen), *self.loggers]
+        return [JsonLines(self.out.log, known), *self.loggers]
 
     # -- while it runs ---------------------------------------------------------------------
 
     def _due_records(
-        self, recipe: Recipe, state: TrainingState, recorder: Recorder, position: int
+        self,
+        recipe: Recipe,
+        state: TrainingState,
+        recorder: Recorder,
+        exams: Exams,
+        position: int,
     ) -> None:
         train, now = recipe.train, state.game.progress
         if _due(train.log_every, now, train.batch):
@@ -276,7 +281,7 @@ class Trainer:
             self._sheet(state, recorder)
         every = recipe.evaluate.every
         if every and _due(every, now, train.batch) and now.seen < train.examples:
-            self._evaluate(recipe, state, position)
+            exams.take(position)
 
     def _flush(self, state: TrainingState, recorder: Recorder) -> None:
         now = state.game.progress
@@ -289,33 +294,6 @@ class Trainer:
             with state.ema.applied():
                 path = self._sheets.frame(progress)
             recorder.picture("samples", path, progress)
-
-    def _find_judge(
-        self, recipe: Recipe, split: Split, game: Game, runtime: Runtime
-    ) -> scores.RunJudge | None:
-        if not (recipe.evaluate.samples and runtime.first and isinstance(split.train, Source)):
-            return None
-        kind, title = modality.of(recipe.data), recipe.data.title
-        judge = scores.RunJudge.of(split, kind, game, recipe.evaluate, title)
-        count = min(len(split.train), recipe.evaluate.samples)
-        if judge is None and count < scores.FEWEST:
-            self.screen.note(
-                f"no scores are taken: {title} gives {len(split.train)} {kind.noun} to train on "
-                f"(held out: {split.heldout_note}), evaluate.samples={recipe.evaluate.samples}, "
-                f"and {scores.FEWEST} are the least to compare with"
-            )
-        return judge
-
-    def _evaluate(self, recipe: Recipe, state: TrainingState, position: int) -> None:
-        """Score on rank 0, and keep the state on all where it is the best so far."""
-        evaluate, progress, best = recipe.evaluate, state.game.progress, False
-        if self._judge is not None:
-            with state.ema.applied():
-                row = self._judge.row(state.game, averaged=recipe.ema.half_life > 0)
-            append_line(self.out.scores, {"step": progress.step, "seen": progress.seen, **row})
-            best = evaluate.every > 0 and scores.is_best(read_lines(self.out.scores, SCORE_ROW))
-        if state.runtime.share(best):
-            state.save(self.out.best, position, keep=1)
 
     def _feed_back(self, game: Game, split: Split, runtime: Runtime) -> None:
         """Let a source that takes samples have those that the game offers, of all ranks."""
@@ -342,14 +320,19 @@ class Trainer:
         return skipped + 1
 
     def _finish(
-        self, recipe: Recipe, state: TrainingState, position: int, recorder: Recorder
+        self,
+        recipe: Recipe,
+        state: TrainingState,
+        position: int,
+        recorder: Recorder,
+        exams: Exams,
     ) -> Game:
         """The last checkpoint, scores and pictures."""
-        progress = state.game.progress
+        if exams.hopeless:
+            position = exams.back_to_best(position)
         state.save(self.out.checkpoints, position, recipe.train.keep)
-        last = read_lines(self.out.scores) if state.runtime.first else []
-        if state.runtime.share(not last or last[-1]["seen"] < progress.seen):
-            self._evaluate(recipe, state, position)
+        if not exams.hopeless:
+            exams.take_last(position)
         if state.runtime.first:
             self._sheet(state, recorder)
             self._sheets.finish()

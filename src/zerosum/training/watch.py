@@ -41,6 +41,7 @@ class Watch:
         state: What has state in the run; already restored.
         out: The run's folder.
         screen: Where a person reads.
+        known: Point of the clock up to which the records stand.
     """
 
     def __init__(
@@ -50,14 +51,14 @@ class Watch:
         state: TrainingState,
         out: RunFolder,
         screen: ProgressBar,
+        known: int,
     ) -> None:
         self.recipe, self.state, self.out, self.screen = recipe, state, out, screen
         self.settings = recipe.doctor
         self._doctor: Doctor | None = None
         if self.settings.policy != "off":
-            seen, first = state.game.progress.seen, state.runtime.first
-            kind = modality.of(recipe.data)
-            self._doctor = Doctor(recipe, split, kind, out.checkups, out.events, seen, first)
+            kind, first = modality.of(recipe.data), state.runtime.first
+            self._doctor = Doctor(recipe, split, kind, out.checkups, out.events, known, first)
         self._looks = False
         self._treatment: Treatment | None = None
         if state.notes.get(NOTE):

@@ -13,7 +13,7 @@ from matplotlib.ticker import FormatStrFormatter
 
 from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
-from zerosum.bench.families.table import Rivals, budget, by_system
+from zerosum.bench.families.table import Rivals, budget, by_row, tuned
 from zerosum.metrics import radial_spectrum
 from zerosum.plots import COLOURS, GREY, save_figure
 
@@ -41,7 +41,7 @@ KINDS = {
 
 def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals) -> None:
     """Fréchet distance by year of publication, at one budget."""
-    groups = by_system(results)
+    groups = by_row(results)
     shown = [name for name in YEARS if name in groups]
     if not shown:
         return
@@ -50,18 +50,28 @@ def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals
     values = {name: [r["scores"]["FD pixels"] for r in groups[name]] for name in shown}
     centres = [statistics.mean(values[name]) for name in shown]
     years = [YEARS[name] for name in shown]
-    axis.plot(years, centres, color=BLUE, lw=1, zorder=1)
+    axis.plot(years, centres, color=BLUE, lw=1, zorder=1, label="preset")
     for i, (name, year, centre) in enumerate(zip(shown, years, centres)):
         axis.scatter([year] * len(values[name]), values[name], color=BLUE, s=14, alpha=0.5)
         shift, side = (6, -14) if i % 2 else (6, 6), "left"
         if i == len(shown) - 1 and i:  # the last has no room to its right
             shift, side = (-6, 8), "right"
         axis.annotate(name, (year, centre), xytext=shift, textcoords="offset points", ha=side)
+    second = [name for name in YEARS if tuned(name) in groups]
+    if second:
+        values = {name: [r["scores"]["FD pixels"] for r in groups[tuned(name)]] for name in second}
+        for name in second:
+            axis.scatter(
+                [YEARS[name]] * len(values[name]), values[name], color=ORANGE, s=14, alpha=0.5
+            )
+        when, means = [YEARS[n] for n in second], [statistics.mean(values[n]) for n in second]
+        axis.plot(when, means, color=ORANGE, lw=1, zorder=1, label="tuned")
+        axis.legend(frameon=False)
     for name, row in rivals.items():
-        axis.axhline(row["FD pixels"], color=GREY, lw=0.8, ls="--")
-        axis.annotate(
-            name, (years[0], row["FD pixels"]), color=GREY, fontsize=8, ha="left", va="bottom"
-        )
+        level = row["FD pixels"]
+        assert level is not None
+        axis.axhline(level, color=GREY, lw=0.8, ls="--")
+        axis.annotate(name, (years[0], level), color=GREY, fontsize=8, ha="left", va="bottom")
     axis.set_yscale("log")
     _plain_numbers(axis)
     axis.set_xlabel("year of the paper")
@@ -72,18 +82,21 @@ def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals
 
 def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None:
     """Radial power spectra relative to the real images': below 1 is blur, above 1 noise."""
-    groups = by_system(results)
+    groups = by_row(results)
     if not groups.keys() & KINDS.keys():
         return
     real = radial_spectrum(judge.real)
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axis = figure.subplots()
     for name, (colour, line) in KINDS.items():
-        if name not in groups:
-            continue
-        rows = torch.tensor([r["spectrum"]["power"] for r in groups[name]])
-        ratio = rows.mean(0)[1:] / real.power[1:]
-        axis.plot(real.frequency[1:], ratio, color=colour, ls=line, marker="o", ms=3, label=name)
+        for row, marker in ((name, "o"), (tuned(name), "x")):
+            if row not in groups:
+                continue
+            power = torch.tensor([r["spectrum"]["power"] for r in groups[row]])
+            ratio = power.mean(0)[1:] / real.power[1:]
+            axis.plot(
+                real.frequency[1:], ratio, color=colour, ls=line, marker=marker, ms=3, label=row
+            )
     axis.axhline(1, color=GREY, lw=0.8)
     axis.set_yscale("log")
     _plain_numbers(axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from zerosum.data.source import Source
+from zerosum.core.game import Game
+from zerosum.core.likelihood import has_likelihood, likelihood
+from zerosum.data.source import Source, Split
 from zerosum.errors import UserError, nearest
 from zerosum.metrics import radial_spectrum
 from zerosum.metrics.features import Features
@@ -20,6 +23,8 @@ from zerosum.modalities.images.extractors.classifiers import SmallClassifier
 
 SEED = 1
 """Seed of the samples that are scored."""
+NATS = "held-out nats"
+"""Column of the mean log probability of held-out images, per pixel."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class Protocol:
         classifier: Which of the shipped classifiers tells classes and gives features.
         count: Real images that are compared with, and samples drawn; 0 for all real ones.
         seconds: Usual budget of processor time of a training.
+        levels: Values that a pixel of the data can have.
     """
 
     preset: str
@@ -39,6 +45,7 @@ class Protocol:
     classifier: str
     count: int
     seconds: float
+    levels: int = 256
 
     @cached_property
     def real(self) -> Tensor:
@@ -48,6 +55,18 @@ class Protocol:
         if self.count:
             return source.some(self.count)["image"]
         return source.finished(range(len(source)))["image"]
+
+    @cached_property
+    def split(self) -> Split:
+        """What systems learn from, and what is kept aside, as their presets have it."""
+        return Images(path=self.data).open()
+
+    def nats(self, game: Game) -> float | None:
+        """Nats per pixel of the held-out images under a game; None where it does not say."""
+        held = self.split.heldout
+        if held is None or not has_likelihood(game):
+            return None
+        return float(likelihood(game, held.some(self.count or len(held)), SEED).mean())
 
     @cached_property
     def network(self) -> SmallClassifier:
@@ -93,7 +112,7 @@ class Protocol:
             "fine detail": detail(self.real if real is None else real, fake),
         }
 
-    def rivals(self) -> dict[str, dict[str, float]]:
+    def rivals(self) -> dict[str, dict[str, float | None]]:
         """Rows that need no training: two halves of the real images, and two simple models."""
         real, n = self.real, len(self.real)
         order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
@@ -105,11 +124,32 @@ class Protocol:
         gaussian = flat.mean(0) + torch.randn(n, width, generator=rng) @ factor.T
         picked = flat[torch.randint(n, (n,), generator=rng)]
         noisy = picked + 0.2 * torch.randn(n, width, generator=rng)
-        return {
+        rows = {
             f"real halves ({n // 2:,} each)": self.row(halves[1], halves[0]),
             "one Gaussian (no network)": self.row(gaussian.clamp(-1, 1).view_as(real)),
             "the data + noise 0.2 (copies)": self.row(noisy.clamp(-1, 1).view_as(real)),
         }
+        told = {"one Gaussian (no network)": self._gaussian_nats()}
+        return {name: {**row, NATS: told.get(name)} for name, row in rows.items()}
+
+    def _gaussian_nats(self) -> float | None:
+        """Nats per pixel of the held-out images under the normal law of the training images.
+
+        Both with uniform noise of one level's width, whose share of the expectation is exact.
+        """
+        learned, held = self.split.train, self.split.heldout
+        if held is None:
+            return None
+        assert isinstance(learned, Source)
+        seen, unseen = (
+            source.some(self.count or len(source))["image"].flatten(1).double()
+            for source in (learned, held)
+        )
+        width = 2 / (self.levels - 1)
+        noise = width**2 / 12 * torch.eye(seen.shape[1], dtype=torch.float64)
+        law = torch.distributions.MultivariateNormal(seen.mean(0), seen.T.cov() + noise)
+        spread = torch.trace(torch.linalg.solve(law.covariance_matrix, noise)) / 2
+        return float((law.log_prob(unseen).mean() - spread) / seen.shape[1]) + math.log(width)
 
 
 def detail(real: Tensor, fake: Tensor) -> float:
@@ -123,7 +163,7 @@ def detail(real: Tensor, fake: Tensor) -> float:
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "digits": Protocol("digits", "digits", "digits", 0, 45),
+    "digits": Protocol("digits", "digits", "digits", 0, 45, levels=17),
     "fashion": Protocol("fashion", "fashion-mnist", "fashion-mnist", 5_000, 600),
 }
 

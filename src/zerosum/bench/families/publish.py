@@ -12,7 +12,7 @@ from zerosum.bench.families.protocol import Protocol
 from zerosum.bench.families.run import Result
 from zerosum.bench.families.table import (
     Rivals,
-    by_system,
+    by_row,
     note,
     section,
     table,
@@ -49,7 +49,9 @@ def publish(
             "folder with --pages"
         )
     written: list[Path] = []
-    groups = by_system(results)
+    groups: dict[str, list[Result]] = {}
+    for rows in by_row(results).values():
+        groups.setdefault(rows[0]["system"], []).extend(rows)
     pages = {name: docs / "models" / f"{name}.md" for name in groups}
     pictures = docs / "pictures"
     for name, group in groups.items():

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.bench.families.protocol import Protocol, protocol
-from zerosum.bench.families.trial import PLAN, RESULT
-from zerosum.bench.pool import Job, work_off
+from zerosum.bench.families.search import SHARE
+from zerosum.bench.families.trial import PLAN, RESULT, recipe_of
 from zerosum.core import registry
 from zerosum.core.recipe import Recipe
 from zerosum.errors import UserError
+from zerosum.pipelines.tune.records import SearchFolder
+from zerosum.training.pool import Job, refuse_failed, work_off
 
 Result = dict[str, Any]
 OWN = {
@@ -25,17 +27,31 @@ OWN = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One system with one seed on one set."""
+    """One system with one seed on one set, as its preset has it or tuned."""
 
     system: str
     data: str
     seed: int
     seconds: float
     out: Path
+    trials: int = 0
+    """Of the search whose best recipe is trained; 0 trains the preset."""
 
     @property
     def folder(self) -> Path:
-        return self.out / self.data / f"{self.system}-{self.seed}"
+        kind = "-tuned" if self.trials else ""
+        return self.out / self.data / f"{self.system}{kind}-{self.seed}"
+
+    @property
+    def search(self) -> SearchFolder | None:
+        """The search that all seeds of the system share; None for the preset."""
+        folder = SearchFolder(self.out / self.data / f"{self.system}-tune")
+        return folder if self.trials else None
+
+    @property
+    def searched(self) -> bool:
+        """Whether what is to be trained is known."""
+        return self.search is None or self.search.finished()[0] == self.trials
 
     @property
     def result(self) -> Result | None:
@@ -55,22 +71,25 @@ class Trial:
             )
         paths = ", ".join(self._changed()[:3])
         if paths:
+            what = "search's best recipe" if self.trials else "preset"
             raise UserError(
-                f"{self.folder} was trained before {paths} of the preset changed: "
+                f"{self.folder} was trained before {paths} of the {what} changed: "
                 "take it away, or give another --out"
             )
         return found
 
     def _changed(self) -> list[str]:
-        """Dotted paths in which the preset is not what it was, the bench's own aside."""
-        name = f"{self.system}/{protocol(self.data).preset}"
-        preset, game = registry.recipe(name), registry.system(self.system).game
+        """Dotted paths in which the recipe is not what it was, the bench's own aside."""
+        recipe, game = self._recipe(), registry.system(self.system).game
         then = Recipe.from_json((self.folder / PLAN).read_text(encoding="utf-8"), game.Config)
         return [
             path
-            for path in preset.differences(then)
+            for path in recipe.differences(then)
             if path not in OWN and not path.startswith(("evaluate.", "doctor."))
         ]
+
+    def _recipe(self) -> Recipe:
+        return recipe_of(self.system, protocol(self.data), self.search)
 
 
 def candidates(data: Protocol) -> list[str]:
@@ -101,7 +120,9 @@ def chosen(names: Sequence[str], data: str) -> list[str]:
 
 
 def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[Result]:
-    """Train and score what has no result yet.
+    """Train and score what has no result yet: presets, then searches, then what these found.
+
+    A bench that is stopped on the way so has whole columns.
 
     Args:
         trials: What to run, in this order.
@@ -112,20 +133,44 @@ def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[
         The results of all trials that have one, in their order.
 
     Raises:
-        UserError: A trial failed; the others were still run.
+        UserError: A trial or a search failed; the others were still run.
     """
-    waiting = [trial for trial in trials if trial.result is None]
-    work_off([_job(trial) for trial in waiting], jobs, say, len(trials) - len(waiting))
+    searches = {trial.system: trial for trial in trials if trial.trials}
+    presets = [trial for trial in trials if not trial.trials and trial.result is None]
+    tuned = [trial for trial in trials if trial.trials and trial.result is None]
+    missing = [trial for trial in searches.values() if not trial.searched]
+    total, failed = len(trials) + len(searches), []
+    left = len(presets) + len(missing) + len(tuned)
+    for part, job in ((presets, _job), (missing, _search), (tuned, _job)):
+        ready = part if job is _search else [trial for trial in part if trial.searched]
+        failed += work_off(map(job, ready), jobs, say, total - left, total)
+        left -= len(part)
+    refuse_failed(failed)
     return [result for trial in trials if (result := trial.result) is not None]
 
 
 def _job(trial: Trial) -> Job:
     module = "zerosum.bench.families.trial"
     words = [trial.system, trial.data, str(trial.seed), str(trial.seconds), str(trial.folder)]
+    found = [str(trial.search.path)] if trial.search else []
 
     def outcome() -> str:
         result = trial.result
         return f"FD pixels {result['scores']['FD pixels']:.3g}" if result else ""
 
-    label = f"{trial.system} on {trial.data}, seed {trial.seed}"
-    return Job(label, [module, *words], trial.folder, outcome)
+    tuned = " (tuned)" if trial.trials else ""
+    label = f"{trial.system}{tuned} on {trial.data}, seed {trial.seed}"
+    return Job(label, [module, *words, *found], trial.folder, outcome)
+
+
+def _search(trial: Trial) -> Job:
+    """The search that a tuned trial and its other seeds wait for."""
+    assert trial.search is not None
+    folder, seconds = trial.search, SHARE * trial.seconds
+    words = [trial.system, trial.data, str(seconds), str(trial.trials), str(folder.path)]
+
+    def outcome() -> str:
+        return f"{folder.finished()[1]:.0f} s of processor time" if trial.searched else ""
+
+    label = f"{trial.system} on {trial.data}, search of {trial.trials} trials"
+    return Job(label, ["zerosum.bench.families.search", *words], folder.path, outcome)

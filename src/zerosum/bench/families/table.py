@@ -9,16 +9,27 @@ from collections.abc import Mapping, Sequence
 
 from zerosum.bench.families.protocol import SEED, Protocol
 from zerosum.bench.families.run import Result
+from zerosum.bench.families.search import usual_trials
 from zerosum.metrics.judge import K
 
-Rivals = Mapping[str, Mapping[str, float]]
+Rivals = Mapping[str, Mapping[str, float | None]]
 
 
-def by_system(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Results of the seeds of each system, the best mean Fréchet distance first."""
+def row_of(result: Result) -> str:
+    """The row that a result belongs to, such as `gan` or `gan (tuned)`."""
+    return tuned(result["system"]) if result.get("tuning") else result["system"]
+
+
+def tuned(system: str) -> str:
+    """The name of a system's second row."""
+    return f"{system} (tuned)"
+
+
+def by_row(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Results of the seeds of each row, the best mean Fréchet distance first."""
     found: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        found[result["system"]].append(result)
+        found[row_of(result)].append(result)
     return dict(sorted(found.items(), key=lambda item: mean(item[1], "FD pixels")))
 
 
@@ -29,7 +40,7 @@ def mean(results: Sequence[Result], score: str) -> float:
 def table(
     results: Sequence[Result], rivals: Rivals, links: Mapping[str, str] | None = None
 ) -> str:
-    """A Markdown table: rows that need no training first, then one row per system.
+    """A Markdown table: rows that need no training first, then one per system, or two.
 
     Args:
         results: Of any number of systems and seeds, all on one set.
@@ -37,25 +48,35 @@ def table(
         links: Where a system's name leads to.
     """
     scores = list(next(iter(rivals.values())))
-    columns = [*scores, "seeds", "images", "train s"]
+    searches = any(result.get("tuning") for result in results)
+    columns = [*scores, "seeds", "images", "train s", *(["search s"] if searches else [])]
     lines = ["| system | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for name, row in rivals.items():
-        cells = [f"{row[score]:.3g}" for score in scores]
-        lines.append(f"| {name} | {' | '.join(cells)} | - | - | - |")
-    for name, group in by_system(results).items():
-        shown = f"[{name}]({links[name]})" if links and name in links else name
+        cells = [_cell([row[score]]) for score in scores]
+        cells += ["-"] * (len(columns) - len(scores))
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    for name, group in by_row(results).items():
+        link = (links or {}).get(group[0]["system"])
+        shown = f"[{name}]({link})" if link else name
         cells = [_cell([r["scores"][score] for r in group]) for score in scores]
         cells.append(str(len(group)))
         cells.append(f"{statistics.mean(r['images'] for r in group):,.0f}")
         seconds = [r["seconds"] for r in group if r["seconds"]]
         cells.append(f"{statistics.mean(seconds):.0f}" if seconds else "-")
+        if searches:
+            tuning = group[0].get("tuning")
+            cells.append(f"{tuning['seconds']:.0f}" if tuning else "-")
         lines.append(f"| {shown} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(values: Sequence[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3g}{spread}"
+def _cell(values: Sequence[float | None]) -> str:
+    """Mean and standard deviation; a dash where there is nothing."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "-"
+    spread = f" ± {statistics.stdev(known):.2g}" if len(known) > 1 else ""
+    return f"{statistics.mean(known):.3g}{spread}"
 
 
 def note(judge: Protocol, results: Sequence[Result]) -> str:
@@ -70,7 +91,24 @@ def note(judge: Protocol, results: Sequence[Result]) -> str:
         f"k = {K}; mean ± standard deviation over training seeds {', '.join(map(str, seeds))}. "
         f"Budget: {budget(results)} ({machines}), torch {versions}. Fine detail: power in the "
         "highest quarter of frequencies, real images having 1. Real halves have half the "
-        "samples, which alone raises their Fréchet distance."
+        "samples, which alone raises their Fréchet distance. Held-out nats: mean log probability "
+        f"of a held-out pixel's level, or a lower bound on it.{_searches(results)}"
+    )
+
+
+def _searches(results: Sequence[Result]) -> str:
+    """What the tuned rows are, and what they cost; empty where there are none."""
+    found = {r["system"]: r["tuning"] for r in results if r.get("tuning")}
+    if not found:
+        return ""
+    one = next(iter(found.values()))
+    costs = [round(tuning["seconds"]) for tuning in found.values()]
+    cost = " to ".join(str(one) for one in dict.fromkeys((min(costs), max(costs))))
+    return (
+        f" Tuned: the best of {one['trials']} trials of {one['budget']:g} s around the preset, "
+        f"which is the first of them, by the run's own score on seed {one['seed']}; trained "
+        f"again on the seeds of the table. A search cost {cost} s of processor time, scores "
+        "included."
     )
 
 
@@ -85,8 +123,11 @@ def command(judge: Protocol, results: Sequence[Result]) -> str:
     system, seeds = results[0]["system"], len({r["seed"] for r in results})
     seconds = results[0]["budget"]
     length = "" if seconds == judge.seconds else f" --seconds {seconds:g}"
+    trials = max(r["tuning"]["trials"] if r.get("tuning") else 0 for r in results)
+    tuning = "" if trials == usual_trials(seconds) else f" --trials {trials}"
     return (
-        f"zerosum bench families --set {judge.preset} --systems {system} --seeds {seeds}{length}"
+        f"zerosum bench families --set {judge.preset} --systems {system} --seeds {seeds}"
+        f"{length}{tuning}"
     )
 
 
@@ -95,7 +136,7 @@ def section(judge: Protocol, results: Sequence[Result], rivals: Rivals, sheet: s
 
     Args:
         judge: The protocol.
-        results: Of one system.
+        results: Of one system, tuned or not.
         rivals: Rows without training.
         sheet: A picture of samples, relative to the page.
     """

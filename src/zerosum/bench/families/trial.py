@@ -1,16 +1,14 @@
 """One training of the bench and its scores, as a process of its own.
 
-    python -m zerosum.bench.families.trial SYSTEM SET SEED SECONDS FOLDER
+    python -m zerosum.bench.families.trial SYSTEM SET SEED SECONDS FOLDER [SEARCH]
 
-The budget is processor time: on a busy machine a training takes longer, but is about as long in
-images (caches and cores that are shared still cost tens of per cent). The system's pace is
-measured first, at four points of its run, and the run is as long as the budget allows; schedules
-that depend on the length then end where they should.
+The budget is processor time (`zerosum.training.budget`). The system's pace is measured first, and
+the run is as long as the budget allows; schedules that depend on the length then end where they
+should.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 import time
@@ -20,60 +18,23 @@ from typing import Any
 
 import torch
 
-from zerosum.bench.families.protocol import SEED, protocol
+from zerosum.bench.families.protocol import NATS, SEED, Protocol, protocol
 from zerosum.core.draw import draw
-from zerosum.core.engine import play_step
-from zerosum.core.game import Progress
-from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe as find_recipe
 from zerosum.core.registry import system as find_system
-from zerosum.core.runtime import Runtime
-from zerosum.data.feed import feed
 from zerosum.files import write_text
 from zerosum.metrics import radial_spectrum
+from zerosum.pipelines.tune.records import SearchFolder
 from zerosum.training import checkpoint
+from zerosum.training.budget import affordable
 from zerosum.training.machine import processor
-from zerosum.training.prepare import prepare
 from zerosum.training.run import RunFolder
-from zerosum.training.state import seed_everything
 from zerosum.training.trainer import Trainer
 
-POINTS = (0.05, 0.35, 0.65, 0.95)
-"""Shares of a run at which its pace is measured: growing systems slow down on the way."""
 PLAN, RESULT = "plan.json", "result.json"
-
-
-def pace(recipe: Recipe, seconds: float = 1.5) -> float:
-    """Seconds of processor time that a training takes per image.
-
-    Args:
-        recipe: What would be trained.
-        seconds: Processor time spent at each of the points, at least three steps each.
-    """
-    runtime = Runtime(torch.device("cpu"))
-    split, recipe = prepare(recipe, runtime)
-    seed_everything(0)
-    game = find_system(recipe.system).game(recipe.model)
-    optimizers = build_optimizers(recipe.optim, game.players())
-    batch, total = recipe.train.batch, recipe.train.examples
-    batches = feed(split.train, batch=batch, seed=0)
-    paces = []
-    for share in POINTS:
-        seen = int(share * total) // batch * batch
-        game.progress = Progress(seen // batch, seen, total)
-        for _ in range(2):  # the first steps fill caches and optimizer states
-            play_step(game, batches, optimizers, runtime)
-            game.progress = game.progress.after(batch)
-        begun = time.process_time()
-        for step in itertools.count(1):
-            play_step(game, batches, optimizers, runtime)
-            game.progress = game.progress.after(batch)
-            spent = time.process_time() - begun
-            if step >= 3 and spent >= seconds:
-                paces.append(spent / (step * batch))
-                break
-    return sum(paces) / len(paces)
+LOOKS = 12
+"""Times that a run which may stop early is scored."""
 
 
 def budgeted(recipe: Recipe, seconds: float, seed: int) -> Recipe:
@@ -83,21 +44,36 @@ def budgeted(recipe: Recipe, seconds: float, seed: int) -> Recipe:
     """
     batch, images = recipe.train.batch, recipe.train.examples
     if seconds:
-        glance = min(1.5, seconds / 40)
-        images = max(1, round(seconds / pace(recipe, glance) / batch)) * batch
+        images = affordable(recipe, seconds)
     quarter = max(batch, images // 4)
     changes = {"examples": images, "seed": seed, "checkpoint_every": quarter, "keep": 1}
+    # Only what stops for want of better scores takes them.
+    scored = {"every": 0, "samples": 0}
+    if recipe.evaluate.patience:
+        scored = {"every": max(batch, images // LOOKS)}
     changes |= {"sheet_every": images, "log_every": max(batch, images // 40)}
     return recipe.model_copy(
         update={
             "train": recipe.train.model_copy(update=changes),
-            "evaluate": recipe.evaluate.model_copy(update={"every": 0, "samples": 0}),
+            "evaluate": recipe.evaluate.model_copy(update=scored),
             "doctor": recipe.doctor.model_copy(update={"policy": "off"}),
         }
     )
 
 
-def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> None:
+def recipe_of(system: str, judge: Protocol, search: SearchFolder | None = None) -> Recipe:
+    """What is trained: the preset, or the best recipe that a search found around it."""
+    preset = find_recipe(f"{system}/{judge.preset}")
+    if search is None:
+        return preset
+    best = search.best_recipe()  # as long as its trial: the preset's length is a better guess
+    length = {"examples": preset.train.examples}
+    return best.model_copy(update={"train": best.train.model_copy(update=length)})
+
+
+def trial(
+    system: str, name: str, seed: int, seconds: float, folder: Path, search: Path | None = None
+) -> None:
     """Train, or go on training, one system with one seed, and write its scores.
 
     Args:
@@ -106,9 +82,10 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
         seed: Seed of the training.
         seconds: Budget of processor time.
         folder: Where the run and `result.json` go.
+        search: Folder of the search whose best recipe is trained; None for the preset.
     """
-    judge = protocol(name)
-    run, recipe = folder / "run", find_recipe(f"{system}/{judge.preset}")
+    judge, tuned = protocol(name), SearchFolder(search) if search else None
+    run, recipe = folder / "run", recipe_of(system, judge, tuned)
     plan = folder / PLAN
     if plan.is_file():
         recipe = Recipe.from_json(
@@ -133,7 +110,8 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
         "set": name,
         "seed": seed,
         "budget": seconds,
-        "scores": judge.row(fake),
+        "tuning": _tuning(tuned) if tuned else None,
+        "scores": {**judge.row(fake), NATS: judge.nats(game)},
         # A run that went on after a stop is charged for the whole at the pace of its last part.
         "seconds": spent * images / (images - seen) if images > seen else None,
         "images": images,
@@ -149,6 +127,13 @@ def trial(system: str, name: str, seed: int, seconds: float, folder: Path) -> No
     write_text(folder / RESULT, json.dumps(result, indent=1) + "\n")
 
 
+def _tuning(search: SearchFolder) -> dict[str, Any]:
+    """What a search was, and what it cost in seconds of processor time."""
+    terms, (trials, cost) = search.terms(), search.finished()
+    assert terms is not None
+    return {"trials": trials, "budget": terms.seconds, "seed": terms.seed, "seconds": cost}
+
+
 if __name__ == "__main__":
-    one, which, number, budget, where = sys.argv[1:]
-    trial(one, which, int(number), float(budget), Path(where))
+    one, which, number, budget, where, *found = sys.argv[1:]
+    trial(one, which, int(number), float(budget), Path(where), *map(Path, found))

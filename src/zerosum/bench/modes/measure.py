@@ -31,6 +31,8 @@ class Coverage:
         reverse_kl: KL(samples' modes | uniform) in nats; None without high-quality samples.
         law_kl: KL(samples' modes | the data's law of modes); likewise.
         spread: Standard deviation inside the modes over the true one; None where undefined.
+        overlap: Share of the law that the samples cover, sum over modes of the lesser of both
+            shares, where samples of low quality belong to no mode: 1 - total variation distance.
     """
 
     modes: int
@@ -39,6 +41,7 @@ class Coverage:
     reverse_kl: float | None
     law_kl: float | None
     spread: float | None = None
+    overlap: float | None = None
 
 
 def coverage(
@@ -70,6 +73,7 @@ def coverage(
         reverse_kl=divergence(uniform),
         law_kl=divergence(law.double()),
         spread=spread,
+        overlap=float(torch.minimum(counts.double() / total, law.double()).sum()),
     )
 
 

@@ -13,9 +13,25 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from zerosum.bench.modes.stack import Parameters, Stack, Streams
+from zerosum.bench.modes.stack import Stack, Streams
 from zerosum.errors import UserError, nearest
-from zerosum.losses import OBJECTIVES, Adam, ObjectiveName, dragan, gradient_penalty, r1
+from zerosum.losses import (
+    OBJECTIVES,
+    Adam,
+    Critic,
+    ObjectiveName,
+    dragan,
+    finite_r1,
+    finite_r2,
+    gradient_penalty,
+    packed,
+    r1,
+    r2,
+    unrolled,
+)
+
+STEP = 0.001
+"""Length of the finite differences: the modes are narrow."""
 
 
 @dataclass
@@ -28,7 +44,7 @@ class Table:
         reconstructor: Samples to codes, for `joint` methods.
         streams: Each seed's random numbers.
         gamma: Weight of R1 and R2.
-        adam: The discriminator's optimizer, over `discriminator.parameters` in order.
+        adam: The discriminator's optimizer, over `discriminator.parameters()`.
     """
 
     generator: Stack
@@ -48,6 +64,8 @@ class Method(ABC):
         critic_steps: Moves of the discriminator per update.
         joint: Whether the discriminator sees codes too, and there is a reconstructor.
         note: What is ours, for the table.
+        like: Another method whose losses, networks and learning rates it has.
+        as_long_as: The method whose processor time decides how many updates it makes.
     """
 
     name: str
@@ -55,6 +73,8 @@ class Method(ABC):
     critic_steps: int = 1
     joint: bool = False
     note: str = ""
+    like: str = ""
+    as_long_as: str = ""
 
     @abstractmethod
     def critic(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
@@ -66,7 +86,8 @@ class Method(ABC):
 
 
 class Adversarial(Method):
-    """An objective on logits, with packing (Lin et al. 2018) and R1 or R2 where asked for."""
+    """An objective on logits, with packing (Lin et al. 2018) and R1 or R2 where asked for, exact
+    or by finite differences."""
 
     def __init__(
         self,
@@ -74,16 +95,28 @@ class Adversarial(Method):
         objective: ObjectiveName,
         *,
         pack: int = 1,
-        penalty: Literal["", "r1", "r1r2"] = "",
+        penalty: Literal["", "r1", "r1r2", "finite"] = "",
+        like: str = "",
+        as_long_as: str = "",
     ) -> None:
         self.name, self.pack, self.penalty = name, pack, penalty
+        self.like, self.as_long_as = like, as_long_as
         self.objective = OBJECTIVES[objective]
 
     def critic(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
         judge, real, fake = table.discriminator, packed(real, self.pack), packed(fake, self.pack)
-        loss = self.objective.critic(*judge.both((real,), (fake,)))
+        logits = judge.both((real,), (fake,))
+        loss = self.objective.critic(*logits)
+        if self.penalty == "finite":
+            rows = len(real) // len(table.streams)
+            one, two = (table.streams.normal(rows, *real.shape[1:]) for _ in range(2))
+            of_real = finite_r1(judge, real, noise=one, sigma=STEP, logits=logits[0])
+            of_fake = finite_r2(judge, fake, noise=two, sigma=STEP, logits=logits[1])
+            return loss + table.gamma / 2 * (of_real + of_fake)
         if self.penalty == "r1":
             return loss + table.gamma / 2 * r1(judge, real)
+        if self.penalty == "r1r2" and judge.mixes:
+            return loss + table.gamma / 2 * (r1(judge, real) + r2(judge, fake))
         if self.penalty == "r1r2":  # their sum is twice the mean over both halves
             return loss + table.gamma / 2 * 2 * r1(judge, judge.joined(real, fake))
         return loss
@@ -122,9 +155,11 @@ class Around(Method):
     def critic(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
         judge, seeds = table.discriminator, len(table.streams)
         loss = OBJECTIVES["nonsaturating"].critic(*judge.both((real,), (fake,)))
-        deviation = real.view(seeds, -1).std(1).repeat_interleave(len(real) // seeds)
-        noise = table.streams.uniform(len(real) // seeds, *real.shape[1:])
-        noise = 0.5 * deviation.view(-1, *[1] * (real.ndim - 1)) * noise
+        rows = len(real) // seeds
+        far = table.streams.uniform(rows)
+        far = 0.5 * far * real.view(seeds, -1).std(1).repeat_interleave(rows)
+        noise = table.streams.uniform(rows, *real.shape[1:])
+        noise = far.view(-1, *[1] * (real.ndim - 1)) * noise
         return loss + self.WEIGHT * dragan(judge, real, noise=noise)
 
     def generator(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
@@ -134,29 +169,29 @@ class Around(Method):
 class Unrolled(Method):
     """Unrolled GAN (Metz et al. 2017, section 2.2): the generator looks five moves ahead.
 
-    Its loss is taken at the discriminator that five further steps of Adam on the same batch
-    would give, and is differentiated through those steps.
+    Its loss is taken at the discriminator that five further steps of its own Adam on the same
+    batch would give, and is differentiated through those steps unless `second_order` is off.
     """
 
-    name = "unrolled"
     STEPS: Final = 5
 
+    def __init__(self, name: str, note: str = "", *, second_order: bool = True) -> None:
+        self.name, self.note, self.second_order = name, note, second_order
+
     def critic(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
-        return self._loss(table.discriminator, real, fake, None)
+        return OBJECTIVES["nonsaturating"].critic(*table.discriminator.both((real,), (fake,)))
 
     def generator(self, table: Table, real: Tensor, fake: Tensor, z: Tensor) -> Tensor:
-        judge = table.discriminator
-        rule = Adam.of(table.adam, judge.parameters)
-        ahead = dict(judge.parameters)
-        for _ in range(self.STEPS):
-            loss = judge.count * self._loss(judge, real, fake, ahead)
-            slopes = torch.autograd.grad(loss, list(ahead.values()), create_graph=True)
-            ahead, rule = rule.moved(ahead, dict(zip(ahead, slopes)))
-        return OBJECTIVES["nonsaturating"].generator(judge(fake, parameters=ahead))
+        judge, objective = table.discriminator, OBJECTIVES["nonsaturating"]
 
-    @staticmethod
-    def _loss(judge: Stack, real: Tensor, fake: Tensor, weights: Parameters | None) -> Tensor:
-        return OBJECTIVES["nonsaturating"].critic(*judge.both((real,), (fake,), weights))
+        def loss(critic: Critic) -> Tensor:
+            return judge.count * objective.critic(*judge.both((real,), (fake,), critic))
+
+        rule = Adam.of(table.adam, dict(judge.named_parameters()))
+        later = unrolled(
+            judge, loss, steps=self.STEPS, rule=rule, differentiable=self.second_order
+        )
+        return objective.generator(later(fake))
 
 
 class Veegan(Method):
@@ -183,11 +218,6 @@ class Veegan(Method):
         return error - table.discriminator(z, fake).mean()
 
 
-def packed(samples: Tensor, pack: int) -> Tensor:
-    """Rows (N * pack, C, ...) to (N, pack * C, ...): consecutive rows, hence of one seed."""
-    return samples.reshape(-1, pack * samples.shape[1], *samples.shape[2:])
-
-
 METHODS: Final[dict[str, Method]] = {
     method.name: method
     for method in (
@@ -197,13 +227,17 @@ METHODS: Final[dict[str, Method]] = {
         Adversarial("pacgan2", "nonsaturating", pack=2),
         Adversarial("pacgan3", "nonsaturating", pack=3),
         Adversarial("pacgan4", "nonsaturating", pack=4),
-        Unrolled(),
+        Unrolled("unrolled"),
+        Unrolled("unrolled_first_order", "no gradient through the steps", second_order=False),
+        # The control of looking ahead: what does the plain game make of the time that it takes?
+        Adversarial("gan_long", "nonsaturating", like="gan", as_long_as="unrolled"),
         Veegan(),
         Penalised(),
         Around(),
         Adversarial("gan_r1", "nonsaturating", penalty="r1"),
         Adversarial("rpgan", "rpgan"),
         Adversarial("rpgan_r1r2", "rpgan", penalty="r1r2"),
+        Adversarial("rpgan_finite", "rpgan", penalty="finite"),
     )
 }
 
@@ -212,12 +246,15 @@ def methods(names: str) -> list[Method]:
     """The methods of a list such as `gan,pacgan2`, in that order.
 
     Raises:
-        UserError: An unknown name, or none.
+        UserError: An unknown name, none, or a control before what it is measured against.
     """
     found: dict[str, Method] = {}
     for name in filter(None, (part.strip() for part in names.split(","))):
         if name not in METHODS:
             raise UserError(f"no method '{name}': {nearest(name, METHODS)}")
+        for other in filter(None, (METHODS[name].like, METHODS[name].as_long_as)):
+            if other not in found:
+                raise UserError(f"{name} is measured against {other}: name {other} before it")
         found[name] = METHODS[name]
     if not found:
         raise UserError(f"name at least one method: {', '.join(METHODS)}")

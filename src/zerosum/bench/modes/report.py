@@ -62,6 +62,7 @@ class Report:
         results: The oracle first, then the methods as asked for.
         modes: How many the law has.
         notes: Lines under the table.
+        searched: Whether each method has learning rates of its own.
     """
 
     suite: str
@@ -69,6 +70,7 @@ class Report:
     results: list[Result]
     modes: int
     notes: list[str]
+    searched: bool = False
 
     @property
     def mark(self) -> str:
@@ -84,12 +86,15 @@ class Report:
             ("reverse KL", lambda r: _cell(r, lambda c: c.reverse_kl)),
             ("KL to the data's law", lambda r: _cell(r, lambda c: c.law_kl)),
             ("spread in modes", lambda r: _cell(r, lambda c: c.spread)),
+            ("rates G, D", _rates),
             ("seconds", lambda r: f"{r.seconds:,.0f}" if r.setting else "-"),
             ("published", lambda r: published(self.suite, r.method)),
         ]
         hidden = {"high quality %", "spread in modes"} if self.modes >= 1_000 else set()
         if self.modes < 1_000:  # equally likely modes: both divergences are one
             hidden = {f"with {SOLID} samples", "KL to the data's law"}
+        if not self.searched:
+            hidden.add("rates G, D")
         columns = [column for column in columns if column[0] not in hidden]
         lines = [["method", *(name for name, _ in columns)]]
         for result in self.results:
@@ -122,6 +127,14 @@ def mark(suite: str, profile: str) -> str:
 
 def dumped(tree: dict[str, Any]) -> str:
     return json.dumps(tree, indent=2, allow_nan=False) + "\n"
+
+
+def _rates(result: Result) -> str:
+    """Learning rates of generator and discriminator at the start."""
+    if not result.setting:
+        return "-"
+    rate = result.setting["lr"]
+    return f"{rate:.2g}, {result.setting['critic_rate'] * rate:.2g}"
 
 
 def _percent(share: float | None) -> float | None:

@@ -35,8 +35,9 @@ class Setting:
         batch: Rows that the discriminator sees of each side; packs take that many times `m`.
         latent: Numbers in the code.
         prior: `normal`, or `uniform` on [-1, 1).
-        lr: Learning rate of both players' Adam at the start.
+        lr: Learning rate of the generator's Adam at the start.
         lr_end: At the end, along half a cosine.
+        critic_rate: The discriminator's learning rate, as a multiple of that.
         betas: Of Adam.
         gamma: Weight of R1 and R2 at the start, where a method has them, each times gamma / 2.
         gamma_end: At the end, at a steady rate: a mode of width 0.01 needs steep slopes at last.
@@ -57,6 +58,7 @@ class Setting:
     prior: str = "normal"
     lr: float
     lr_end: float
+    critic_rate: float = 1.0
     betas: tuple[float, float]
     gamma: float
     gamma_end: float
@@ -80,7 +82,8 @@ NETWORKS: Final[dict[str, Networks]] = {
     "dcgan-64": Networks(dcgan_generator, dcgan_discriminator, width=512, images=True),
 }
 
-_PLANE = ("gan", "pacgan2", "unrolled", "veegan", "wgan_gp", "rpgan_r1r2")
+_AHEAD = ("unrolled", "unrolled_first_order", "gan_long")  # looking ahead, with its two controls
+_PLANE = ("gan", *_AHEAD, "pacgan2", "veegan", "wgan_gp", "rpgan_r1r2")
 _PACKED = ("gan", "pacgan2", "pacgan3", "pacgan4", "rpgan_r1r2")
 
 _RING = Setting(

@@ -10,10 +10,8 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from zerosum.bench.modes.networks import Joint, Largest
 
-Parameters = dict[str, Tensor]
 
-
-class Stack:
+class Stack(nn.Module):
     """S copies of one network, evaluated in one go, each on its own rows.
 
     Samples are flat, (S * B, ...), with the rows of the first copy first, so that every loss of
@@ -31,7 +29,10 @@ class Stack:
         device: Where the weights live.
 
     Attributes:
-        parameters: All weights, each with a leading axis of S, by their names in one network.
+        count: S.
+        network: One network whose weights have a leading axis of S; never called itself.
+        mixes: Whether a sample's output depends on its neighbours, by batch normalisation, so
+            that real and generated samples need passes of their own.
     """
 
     def __init__(
@@ -40,49 +41,45 @@ class Stack:
         seeds: Sequence[int],
         device: torch.device | str = "cpu",
     ) -> None:
+        super().__init__()
         with torch.random.fork_rng(devices=[]):
             copies = []
             for seed in seeds:
                 torch.manual_seed(seed)
                 copies.append(build())
-        buffers = [name for name, _ in copies[0].named_buffers()]
+        self.count, self.network = len(copies), copies[0]
+        buffers = [name for name, _ in self.network.named_buffers()]
         if buffers:
             raise ValueError(f"a stacked network keeps no buffers, but has {', '.join(buffers)}")
-        each = [dict(one.named_parameters()) for one in copies]
-        self.count = len(copies)
-        self.parameters: Parameters = {
-            name: torch.stack([one[name].detach() for one in each]).to(device).requires_grad_()
-            for name in each[0]
-        }
-        self._shape = copies[0].to("meta")
+        each = [[weight.data for weight in one.parameters()] for one in copies]
+        for weight, *parts in zip(self.network.parameters(), *each):
+            weight.data = torch.stack(parts).to(device)
         norms = (nn.BatchNorm1d, nn.BatchNorm2d)
-        self._mixes = any(isinstance(part, norms) for part in self._shape.modules())
+        self.mixes = any(isinstance(part, norms) for part in self.network.modules())
 
-    def __call__(self, *samples: Tensor, parameters: Parameters | None = None) -> Tensor:
-        """Outputs (S * B, ...) at flat samples (S * B, ...).
-
-        Args:
-            samples: The arguments of the network, each with S blocks of rows.
-            parameters: Used instead of the stack's own, for a look ahead in training.
-        """
-        weights = self.parameters if parameters is None else parameters
+    def forward(self, *samples: Tensor) -> Tensor:
+        """Outputs (S * B, ...) at flat samples (S * B, ...), one per argument of the network."""
         blocks = [part.unflatten(0, (self.count, -1)) for part in samples]
-        return _run(self._shape, "", weights, *blocks).flatten(0, 1)
+        return _run(self.network, *blocks).flatten(0, 1)
 
     def both(
         self,
         first: tuple[Tensor, ...],
         second: tuple[Tensor, ...],
-        parameters: Parameters | None = None,
+        through: Callable[..., Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Outputs at two sets of as many samples, in one pass where the network allows it.
 
-        Under batch normalisation each set is normalised alone, hence in a pass of its own.
+        Args:
+            first: The arguments of the network, flat.
+            second: Likewise.
+            through: Called in the place of this stack, such as itself at other weights.
         """
-        if self._mixes:
-            return self(*first, parameters=parameters), self(*second, parameters=parameters)
+        through = self if through is None else through
+        if self.mixes:
+            return through(*first), through(*second)
         joined = [self.joined(one, other) for one, other in zip(first, second)]
-        halves = self(*joined, parameters=parameters).unflatten(0, (self.count, 2, -1))
+        halves = through(*joined).unflatten(0, (self.count, 2, -1))
         return halves[:, 0].flatten(0, 1), halves[:, 1].flatten(0, 1)
 
     def joined(self, first: Tensor, second: Tensor) -> Tensor:
@@ -91,33 +88,33 @@ class Stack:
         return torch.cat(blocks, dim=1).flatten(0, 1)
 
 
-def _run(module: nn.Module, name: str, weights: Parameters, *x: Tensor) -> Tensor:
-    """A module at blocks (S, B, ...) with the stacked weights under `name`."""
+def _run(module: nn.Module, *x: Tensor) -> Tensor:
+    """A module whose weights are stacked at blocks (S, B, ...)."""
     if isinstance(module, Joint):
-        seen = _run(module.features, f"{name}features.", weights, x[1])
-        return _run(module.head, f"{name}head.", weights, torch.cat([x[0], seen], dim=2))
+        return _run(module.head, torch.cat([x[0], _run(module.features, x[1])], dim=2))
     (block,) = x
     match module:
         case nn.Sequential():
-            for child, part in module.named_children():
-                block = _run(part, f"{name}{child}.", weights, block)
+            for part in module:
+                block = _run(part, block)
             return block
         case nn.LeakyReLU() | nn.ReLU() | nn.Tanh() | Largest():
             return module(block)
         case nn.Linear():
-            across = weights[name + "weight"].transpose(1, 2)
+            across = module.weight.transpose(1, 2)
             if module.bias is None:
                 return torch.bmm(block, across)
-            return torch.baddbmm(weights[name + "bias"][:, None], block, across)
+            return torch.baddbmm(module.bias[:, None], block, across)
         case nn.Flatten():
             return block.flatten(module.start_dim + 1)
         case nn.Unflatten():
             assert isinstance(module.dim, int)
             return block.unflatten(module.dim + 1, module.unflattened_size)
         case nn.BatchNorm1d() | nn.BatchNorm2d():
-            return _normalised(block, weights[name + "weight"], weights[name + "bias"], module.eps)
+            return _normalised(block, module.weight, module.bias, module.eps)
         case nn.Conv2d() | nn.ConvTranspose2d():
-            return _convolved(module, block, weights[name + "weight"], weights[name + "bias"])
+            assert module.bias is not None
+            return _convolved(module, block, module.weight, module.bias)
     raise TypeError(f"{type(module).__name__} has no stacked form")
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from itertools import chain
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from zerosum.bench.modes.methods import Method, Table
 from zerosum.bench.modes.networks import joint_discriminator, reconstructor
 from zerosum.bench.modes.settings import NETWORKS, Setting
-from zerosum.bench.modes.stack import Parameters, Stack, Streams
+from zerosum.bench.modes.stack import Stack, Streams
 from zerosum.bench.modes.suites import Suite
+from zerosum.core.game import Progress
+from zerosum.core.schedule import Cosine
 from zerosum.files import atomic
 
 Report = Callable[[int], None]  # called with the updates done
@@ -40,7 +41,7 @@ class Trial:
 
     Attributes:
         updates: Done so far.
-        seconds: Spent on them.
+        seconds: Spent on them: of the processor, whoever else is at work, or of an accelerator.
     """
 
     def __init__(
@@ -65,10 +66,8 @@ class Trial:
             back = stack(lambda: reconstructor(networks, latent, shape), 2)
         else:
             judge = stack(lambda: networks.discriminator(shape, method.pack), 1)
-        self._moving = [*self.generator.parameters.values()]
-        if back is not None:
-            self._moving += back.parameters.values()
-        self._judging = [*judge.parameters.values()]
+        self._moving = [*self.generator.parameters(), *(back.parameters() if back else ())]
+        self._judging = [*judge.parameters()]
         self._adams = [
             torch.optim.Adam(weights, setting.lr, betas=setting.betas, fused=True)
             for weights in (self._judging, self._moving)
@@ -77,28 +76,30 @@ class Trial:
         self.table = Table(
             self.generator, judge, back, streams, setting.gamma, adam=self._adams[0]
         )
-        self.averages: Parameters = {
-            name: weight.detach().clone() for name, weight in self.generator.parameters.items()
+        self.averages = {
+            name: weight.detach().clone() for name, weight in self.generator.named_parameters()
         }
+        self._rate = Cosine(start=setting.lr, end=setting.lr_end)
+        self._clock = time.process_time if device.type == "cpu" else time.perf_counter
         self.updates, self.seconds = 0, 0.0
 
     def run(self, until: int, report: Report | None = None) -> None:
         """Train up to so many updates."""
         while self.updates < until:
-            begun = time.perf_counter()
+            begun = self._clock()
             self._update()
             self.updates += 1
             self._average()
-            self.seconds += time.perf_counter() - begun
+            self.seconds += self._clock() - begun
             if report is not None:
                 report(self.updates)
 
     def _update(self) -> None:
         setting, method = self.setting, self.method
         done = self.updates / setting.updates
-        rate = setting.lr_end + (setting.lr - setting.lr_end) * (1 + math.cos(math.pi * done)) / 2
-        for adam in self._adams:
-            adam.param_groups[0]["lr"] = rate
+        rate = self._rate(Progress(self.updates, self.updates, setting.updates))
+        self._adams[0].param_groups[0]["lr"] = setting.critic_rate * rate
+        self._adams[1].param_groups[0]["lr"] = rate
         self.table.gamma = setting.gamma ** (1 - done) * setting.gamma_end**done
         if setting.simultaneous and method.critic_steps == setting.generator_steps == 1:
             real, z = self._real(), self._codes()
@@ -121,7 +122,7 @@ class Trial:
             self._slopes(method.generator(self.table, real, self.generator(z), z), self._moving)
             self._adams[1].step()
 
-    def _slopes(self, loss: Tensor, weights: list[Tensor]) -> None:
+    def _slopes(self, loss: Tensor, weights: Sequence[Tensor]) -> None:
         """Set the gradients of some weights; the others' are not even computed."""
         slopes = torch.autograd.grad(len(self.seeds) * loss, weights)
         for weight, slope in zip(weights, slopes):
@@ -143,7 +144,7 @@ class Trial:
     def _average(self) -> None:
         half_life = min(self.setting.half_life, RAMP * self.updates)
         share = 1 - 0.5 ** (1 / half_life) if half_life else 1.0
-        live = [weight.detach() for weight in self.generator.parameters.values()]
+        live = [weight.detach() for weight in self.generator.parameters()]
         averages = list(self.averages.values())
         torch._foreach_lerp_(averages, live, share)  # pyright: ignore[reportPrivateImportUsage]
 
@@ -153,7 +154,7 @@ class Trial:
         streams = Streams([2_000_003 + seed for seed in self.seeds], self.table.streams.device)
         codes = self._prior(streams, self.suite.samples).unflatten(0, (len(self.seeds), -1))
         parts = [
-            self.generator(part.flatten(0, 1), parameters=self.averages)
+            functional_call(self.generator, self.averages, part.flatten(0, 1))
             .unflatten(0, (len(self.seeds), -1))
             .cpu()
             for part in codes.split(CHUNK, dim=1)
@@ -165,7 +166,7 @@ class Trial:
     def save(self, path: Path) -> None:
         """Write all that `restore` needs."""
         state: dict[str, Any] = {
-            "weights": [stack.parameters for stack in self._stacks()],
+            "weights": [stack.state_dict() for stack in self._stacks()],
             "averages": self.averages,
             "adams": [adam.state_dict() for adam in self._adams],
             "streams": self.table.streams.state(),
@@ -179,13 +180,10 @@ class Trial:
     def restore(self, path: Path) -> None:
         """Go on as if the training had never stopped; no code is read, only numbers."""
         state = torch.load(path, map_location=self.table.streams.device, weights_only=True)
-        weights = zip(self._stacks(), state["weights"], strict=True)
-        for mine, saved in chain(
-            ((stack.parameters, kept) for stack, kept in weights),
-            [(self.averages, state["averages"])],
-        ):
-            for name, weight in mine.items():
-                weight.copy_(saved[name])
+        for stack, kept in zip(self._stacks(), state["weights"], strict=True):
+            stack.load_state_dict(kept)
+        for name, average in self.averages.items():
+            average.copy_(state["averages"][name])
         for adam, kept in zip(self._adams, state["adams"], strict=True):
             adam.load_state_dict(kept)
         self.table.streams.restore(state["streams"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from zerosum.bench.pool import Job, work_off
 from zerosum.bench.ward.cases import CASES, Case
 from zerosum.core.draw import draw
 from zerosum.core.game import Game
@@ -22,6 +21,7 @@ from zerosum.files import write_text
 from zerosum.metrics.judge import Judge, part_of
 from zerosum.modalities import modality
 from zerosum.records import read_lines
+from zerosum.training.pool import Job, refuse_failed, work_off
 from zerosum.training.run import RunFolder
 from zerosum.training.trainer import Trainer
 
@@ -77,9 +77,10 @@ def cases(names: Sequence[str]) -> list[Case]:
 
 
 def run(trials: Sequence[Trial], jobs: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Run what has no result yet; see `zerosum.bench.pool`."""
+    """Run what has no result yet; see `zerosum.training.pool`."""
     waiting = [trial for trial in trials if trial.result is None]
-    work_off([_job(trial) for trial in waiting], jobs, say, len(trials) - len(waiting))
+    done, total = len(trials) - len(waiting), len(trials)
+    refuse_failed(work_off([_job(trial) for trial in waiting], jobs, say, done, total))
     return [result for trial in trials if (result := trial.result) is not None]
 
 

@@ -10,6 +10,7 @@ from zerosum.data.spec import GameConfig
 from zerosum.modalities.images.config import Images
 
 NO_SOURCES: Mapping[str, str] = {}
+TWICE = Evaluate(every=100_000, samples=1_500)
 
 
 def on_digits(
@@ -17,8 +18,9 @@ def on_digits(
     optim: dict[str, Optim],
     *,
     examples: int,
-    half_life: float = 5_000,
+    half_life: float = 2_000,
     channels_last: bool = False,
+    evaluate: Evaluate = TWICE,
     about: str = "",
     sources: Mapping[str, str] = NO_SOURCES,
 ) -> Recipe:
@@ -30,6 +32,7 @@ def on_digits(
         examples: Length of the run.
         half_life: Of the averaged weights, in examples.
         channels_last: Whether images are laid out so.
+        evaluate: Scores on the way.
         about: What is special about it.
         sources: Where published numbers come from, by setting.
     """
@@ -45,7 +48,7 @@ def on_digits(
             log_every=4_000,
             channels_last=channels_last,
         ),
-        evaluate=Evaluate(every=100_000, samples=1_500),
+        evaluate=evaluate,
         about=about,
         sources=dict(sources),
     )

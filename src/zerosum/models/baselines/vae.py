@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from zerosum.config import Count, Weight
@@ -23,6 +24,8 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
+from zerosum.losses.likelihood import discretised_normal
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
 from zerosum.nets.autoencoder import Decoder, GaussianEncoder, normal_kl
@@ -36,10 +39,12 @@ class VAE(LatentGame):
         """Feature maps at the largest resolution; doubled at each level below."""
         beta: Weight = 1.0
         """Weight of the KL term; 1 is the VAE, above 1 the beta-VAE."""
+        levels: Count = Field(default=256, ge=2)
+        """Values that a pixel can have: what `log_likelihood` is the probability of."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.latent_size, self.beta = config.latent, config.beta
+        self.latent_size, self.beta, self.levels = config.latent, config.beta, config.levels
         self.encoder = GaussianEncoder(config.latent, config.width, config.channels, config.size)
         self.decoder = Decoder(config.latent, config.width, config.channels, config.size)
 
@@ -47,7 +52,8 @@ class VAE(LatentGame):
         return {"autoencoder": [self.encoder, self.decoder]}
 
     def generators(self) -> list[nn.Module]:
-        return [self.decoder]
+        """The encoder too, so that it reads codes of the averaged decoder."""
+        return [self.decoder, self.encoder]
 
     def turns(self) -> list[Turn]:
         return [Turn("autoencoder", self.loss)]
@@ -66,6 +72,16 @@ class VAE(LatentGame):
         """Images (B, C, H, W) decoded from the means of their codes."""
         return self.decoder(self.encode(images)[0])
 
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """The bound of eq. 3 (B,) in nats, of one drawn code; the decoder's normal law is cut into
+        levels."""
+        real = batch["image"]
+        mean, log_variance = self.encode(real)
+        z = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        sigma = self.decoder.log_sigma.exp()
+        given = discretised_normal(real, self.decoder(z), sigma, self.levels)
+        return given - normal_kl(mean, log_variance)
+
     def loss(self, batch: Batch) -> Terms:
         """The negative bound in nats per pixel value, so that sizes share a learning rate."""
         real = batch["image"]
@@ -82,8 +98,10 @@ class VAE(LatentGame):
 
 ADAM = {"autoencoder": Optim(lr=Cosine(start=2e-3, end=2e-4), betas=(0.9, 0.999))}
 
+SEARCH = {"model.beta": Factor(0.1, 10)}
+
 PRESETS = {
-    "digits": on_digits(VAE.Config(latent=16), ADAM, examples=500_000),
+    "digits": on_digits(VAE.Config(latent=16, levels=17), ADAM, examples=500_000),
     "fashion": Recipe(
         model=VAE.Config(),
         data=Images(path="fashion-mnist"),

@@ -21,6 +21,7 @@ from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
@@ -152,6 +153,8 @@ CALM = {"discriminator": ADAM, "generator": Optim(lr=3e-4, betas=(0.0, 0.99))}
 
 STEPS = "arXiv:2112.07804, section 5"
 
+SEARCH = {"model.gamma": Factor(0.1, 10)}
+
 PRESETS = {
     "digits": on_digits(
         DDGAN.Config(latent=64, width=8, gamma=0.1),
@@ -163,7 +166,7 @@ PRESETS = {
         model=DDGAN.Config(),
         data=Images(path="fashion-mnist"),
         optim=BOTH,
-        ema=Averaging(half_life=20_000),
+        ema=Averaging(half_life=5_000),
         train=Train(examples=100_000, batch=64, sheet_every=20_000),
         evaluate=Evaluate(samples=5_000),
         sources=cite(STEPS, "model.steps"),
@@ -172,6 +175,7 @@ PRESETS = {
         model=DDGAN.Config(latent=4, width=8, steps=2),
         data=Images(path="digits"),
         optim=BOTH,
+        ema=Averaging(half_life=16),
         train=Train(examples=320, batch=16),
         evaluate=Evaluate(samples=64),
         about="seconds on a CPU, for tests",

@@ -24,6 +24,7 @@ from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Span
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
@@ -177,6 +178,8 @@ class DiffusionGAN(LatentGame):
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 BOTH = {"discriminator": QUICK, "generator": QUICK}
 PAPER = "arXiv:2206.02262, section 3 and appendix"
+
+SEARCH = {"model.target": Span(0.4, 0.8, log=False)}
 
 PRESETS = {
     "digits": on_digits(

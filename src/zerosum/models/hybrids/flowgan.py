@@ -23,6 +23,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.images import ImageConfig, Images
@@ -80,15 +81,10 @@ class FlowGAN(LatentGame):
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         return {"image": self.pixels.inverse(self.flow.inverse(z)).view(-1, *self.shape)}
 
-    def log_likelihood(self, images: Tensor, noise: Tensor | None = None) -> Tensor:
-        """A lower bound (B,) in nats on the log probability of images (B, C, H, W) in [-1, 1].
-
-        Args:
-            images: The images.
-            noise: Uniform dequantisation noise of their shape; drawn when None.
-        """
-        noise = torch.rand_like(images) if noise is None else noise
-        vectors, change = self.pixels(images, noise)
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """A lower bound (B,) in nats on images' log probability, by uniform dequantisation."""
+        images = batch["image"]
+        vectors, change = self.pixels(images, torch.rand_like(images))
         return self.flow.log_density(vectors) + change
 
     def critic_loss(self, batch: Batch) -> Terms:
@@ -107,7 +103,7 @@ class FlowGAN(LatentGame):
         fake_logits = self.critic(self.sample(len(real))["image"])
         terms = {"adversarial": self.objective.generator(fake_logits)}
         if self.likelihood:
-            nll = -self.log_likelihood(real).mean() / self.dimensions
+            nll = -self.log_likelihood(batch).mean() / self.dimensions
             terms["nll"] = self.likelihood * nll
         return terms
 
@@ -115,6 +111,8 @@ class FlowGAN(LatentGame):
 CRITIC = Optim(lr=5e-4, betas=(0.5, 0.9))
 FLOW = Optim(lr=Cosine(start=1e-3, end=1e-5), betas=(0.5, 0.9), clip=10.0)
 BOTH = {"critic": CRITIC, "flow": FLOW}
+
+SEARCH = {"model.likelihood": Factor(0.1, 10), "model.penalty": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

@@ -6,8 +6,8 @@ layer of the discriminator; algorithm 1 gives each network its own loss, the dec
 likeness against deception by gamma (section 2.3), and shows the discriminator three kinds of
 images: real ones, reconstructions, and samples of the prior.
 
-Deviations: the likeness is a mean over features, not a sum, so gamma is not the paper's; Adam in
-place of RMSProp; no batch normalisation in the discriminator, where it mixes the three kinds.
+Deviations: Adam in place of RMSProp; R1 on the discriminator (0 leaves it out); no batch
+normalisation in the discriminator, where it mixes the three kinds.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.search import Factor
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
 from zerosum.modalities.images.presets import on_digits
@@ -35,16 +36,16 @@ class VAEGAN(LatentGame):
         """Numbers in the latent code."""
         width: Count = 32
         """Feature maps at the largest resolution; doubled at each level below."""
-        kl: Weight = 0.1
-        """Weight of the KL term, per number of the code."""
-        gamma: Weight = 0.3
+        beta: Weight = 1.0
+        """Weight of the encoder's KL term: 1 is the bound of eq. 5, above it a beta-VAE's."""
+        gamma: Weight = 1e-3
         """What likeness counts for the decoder, deception having 1."""
         penalty: Weight = 1.0
         """Weight of R1 on the discriminator, times a half; 0, as in the paper, leaves it out."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.latent_size, self.kl, self.gamma = config.latent, config.kl, config.gamma
+        self.latent_size, self.beta, self.gamma = config.latent, config.beta, config.gamma
         self.penalty = config.penalty
         sizes = (config.width, config.channels, config.size)
         self.encoder = GaussianEncoder(config.latent, *sizes)
@@ -60,7 +61,8 @@ class VAEGAN(LatentGame):
         }
 
     def generators(self) -> list[nn.Module]:
-        return [self.decoder]
+        """The encoder too, so that it reads codes of the averaged decoder."""
+        return [self.decoder, self.encoder]
 
     def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
         return {"discriminator": lambda batch: self.judge(batch["image"])}
@@ -95,8 +97,9 @@ class VAEGAN(LatentGame):
         return mean + (log_variance / 2).exp() * torch.randn_like(mean)
 
     def likeness(self, real: Tensor, again: Tensor) -> Tensor:
-        """Squared distance in the discriminator's features (eq. 7), a mean over features."""
-        return F.mse_loss(self.trunk(again), self.trunk(real).detach())
+        """Minus the log likelihood of the discriminator's features, normal with variance 1 (eq. 7
+        and 8), less its constant: half the squared distance, summed over the features."""
+        return (self.trunk(again) - self.trunk(real).detach()).square().sum(1).mean() / 2
 
     def discriminator_loss(self, batch: Batch) -> Terms:
         real = batch["image"]
@@ -117,7 +120,7 @@ class VAEGAN(LatentGame):
         again = self.decoder(self.draw(mean, log_variance))
         return {
             "likeness": self.likeness(real, again),
-            "kl": self.kl * normal_kl(mean, log_variance).mean() / self.latent_size,
+            "kl": self.beta * normal_kl(mean, log_variance).mean(),
         }
 
     def decoder_loss(self, batch: Batch) -> Terms:
@@ -136,13 +139,15 @@ class VAEGAN(LatentGame):
 ADAM = Optim(lr=1e-3, betas=(0.5, 0.99))
 ALL = {"discriminator": ADAM, "encoder": ADAM, "decoder": ADAM}
 
+SEARCH = {"model.beta": Factor(0.1, 10), "model.gamma": Factor(0.1, 10)}
+
 PRESETS = {
-    "digits": on_digits(VAEGAN.Config(latent=16), ALL, examples=100_000),
+    "digits": on_digits(VAEGAN.Config(latent=16, beta=3.0, gamma=6e-4), ALL, examples=100_000),
     "fashion": Recipe(
-        model=VAEGAN.Config(),
+        model=VAEGAN.Config(beta=10.0, gamma=1e-4),
         data=Images(path="fashion-mnist"),
         optim=ALL,
-        ema=Averaging(half_life=20_000),
+        ema=Averaging(half_life=15_000),
         train=Train(examples=300_000, batch=64, sheet_every=50_000),
         evaluate=Evaluate(samples=5_000),
     ),

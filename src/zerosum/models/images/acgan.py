@@ -25,6 +25,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
@@ -120,6 +121,8 @@ QUICK = {
 }
 
 PAPER = "arXiv:1610.09585, appendix"
+
+SEARCH = {"model.weight": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

@@ -25,6 +25,7 @@ from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Step
+from zerosum.core.search import Factor, Span
 from zerosum.losses.energy import (
     began_balance,
     began_convergence,
@@ -124,6 +125,8 @@ ADAM = Optim(lr=Step(start=1e-4, factor=0.5, every=1_000_000), betas=(0.5, 0.999
 QUICK = Optim(lr=5e-4, betas=(0.5, 0.999))
 
 PAPER = "arXiv:1703.10717, section 4"
+
+SEARCH = {"model.diversity": Span(0.3, 0.8, log=False), "model.rate": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

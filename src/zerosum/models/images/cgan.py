@@ -21,6 +21,7 @@ from zerosum.config import Count, Fraction
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
+from zerosum.core.search import Span
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.modalities.images import Images, LabelledImageConfig
@@ -110,6 +111,8 @@ DCGAN = "arXiv:1511.06434, section 4"
 FAST = Optim(lr=1e-3, betas=(0.5, 0.999))
 QUICK = {"discriminator": FAST, "generator": FAST}
 BETAS = cite(DCGAN, "optim.discriminator.betas", "optim.generator.betas")
+
+SEARCH = {"model.dropout": Span(0.0, 0.6, log=False)}
 
 PRESETS = {
     "digits": on_digits(

@@ -29,6 +29,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
@@ -230,6 +231,8 @@ def double(images: Tensor) -> Tensor:
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
+
+SEARCH = {"model.gamma": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

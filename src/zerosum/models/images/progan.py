@@ -26,6 +26,7 @@ from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.layers.equalised import EqualisedConv2d, EqualisedLinear
 from zerosum.layers.minibatch import MinibatchStddev
 from zerosum.layers.norm import PixelNorm
@@ -245,12 +246,14 @@ CALMED = Optim(lr=Cosine(start=6e-3, end=6e-4), betas=(0.0, 0.99))
 
 PAPER = "arXiv:1710.10196, appendix A"
 
+SEARCH = {"model.penalty": Factor(0.1, 10)}
+
 PRESETS = {
     "digits": Recipe(
         model=ProGAN.Config(latent=32, width=16, growing=0.2),
         data=Images(path="digits"),
         optim={"critic": FAST, "generator": CALMED},
-        ema=Averaging(half_life=5_000),
+        ema=Averaging(half_life=2_000),
         train=Train(
             examples=40_000,
             batch=32,

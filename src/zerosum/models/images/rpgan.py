@@ -22,6 +22,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
 from zerosum.core.schedule import Cosine, Number, at, bounded
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1, r2
 from zerosum.modalities.images import ImageConfig, Images
@@ -85,6 +86,8 @@ BOTH = {"discriminator": ADAM, "generator": ADAM}
 # A minute is short: start fast, end calm.
 QUICK = Optim(lr=Cosine(start=1.5e-3, end=2e-4), betas=(0.5, 0.99))
 
+SEARCH = {"model.gamma": Factor(0.1, 10)}
+
 PRESETS = {
     "digits": Recipe(
         model=RpGAN.Config(),
@@ -105,7 +108,7 @@ PRESETS = {
         model=RpGAN.Config(latent=128, width=32, gamma=10.0),
         data=Images(path="photos", size=(64, 64), flip=True),
         optim=BOTH,
-        ema=Averaging(half_life=20_000),
+        ema=Averaging(half_life=15_000),
         train=Train(examples=300_000, batch=32, sheet_every=10_000, channels_last=True),
         about="the default for a folder of photos; give it with --data",
     ),

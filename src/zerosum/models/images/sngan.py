@@ -124,7 +124,7 @@ PRESETS = {
             "discriminator": Optim(lr=2e-3, betas=(0.0, 0.9)),
             "generator": Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.9)),
         },
-        ema=Averaging(half_life=10_000),
+        ema=Averaging(half_life=9_000),
         train=Train(examples=180_000, batch=64, sheet_every=30_000, channels_last=True),
         evaluate=Evaluate(every=60_000, samples=5_000),
         about="the paper's blocks for 28x28; about ten minutes on one core",

@@ -24,6 +24,7 @@ from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
+from zerosum.core.search import Factor
 from zerosum.errors import UserError
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
@@ -259,6 +260,8 @@ QUICK = {
 }
 
 PAPER = "arXiv:2102.07074, section 4"
+
+SEARCH = {"model.penalty": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

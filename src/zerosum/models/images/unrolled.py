@@ -25,6 +25,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.losses.lookahead import Adam, Descent, Rule
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.unrolling import unrolled
@@ -44,6 +45,10 @@ class UnrolledGAN(LatentGame):
         rule: Literal["sgd", "adam"] = "sgd"
         """How the steps ahead are made: gradient descent, or the discriminator's own Adam from
         where it stands."""
+        second_order: bool = True
+        """Whether the generator's gradient runs back through the steps (the paper's missing
+        gradient term, section 2.4); without it the generator merely meets the discriminator of K
+        steps ahead."""
         rate: Weight = 0.005
         """Learning rate of gradient descent. Where it overshoots, the generator's gradient
         explodes: keep it well below what the discriminator would stand alone."""
@@ -52,7 +57,7 @@ class UnrolledGAN(LatentGame):
         super().__init__(config)
         self.latent_size = config.latent
         self.steps, self.rate = config.steps, config.rate
-        self.rule = config.rule
+        self.rule, self.second_order = config.rule, config.second_order
         self.objective = OBJECTIVES["nonsaturating"]
         shape = (config.width, config.channels, config.size)
         self.generator = Generator(config.latent, *shape, norm=nn.BatchNorm2d)
@@ -92,6 +97,7 @@ class UnrolledGAN(LatentGame):
             lambda discriminator: self.objective.critic(discriminator(real), discriminator(fake)),
             steps=self.steps,
             rule=self._rule(),
+            differentiable=self.second_order,
         )
         return {"adversarial": self.objective.generator(later(fake))}
 
@@ -106,6 +112,8 @@ class UnrolledGAN(LatentGame):
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
 QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
+
+SEARCH = {"model.rate": Factor(0.2, 5)}
 
 PRESETS = {
     "digits": on_digits(

@@ -4,11 +4,12 @@ Srivastava, Valkov, Russell, Gutmann and Sutton 2017, "VEEGAN: Reducing Mode Col
 Implicit Variational Learning", arXiv:1705.07761, section 3 and algorithm 1: a reconstructor F maps
 samples back to their codes, and a discriminator of pairs tells (G(z), z) from (x, F(x)). Where F
 inverts G and maps the data onto the whole prior, no mode is missing. The generator follows the
-discriminator's estimate of the log ratio and the error |z - F(G(z))|^2; F follows that error.
+discriminator's estimate of the log ratio and the error |z - F(G(z))|^2, summed over the code's
+numbers; F follows that error.
 
 Deviations: strided convolutions of our own, with batch normalisation in generator and
-reconstructor; F draws codes from a Gaussian of fixed deviation; the squared error is averaged
-over the code's numbers rather than summed, with a weight.
+reconstructor; the error has a weight, 1 in the paper; F may draw its codes around its output
+(`spread`), as section 3's F with noise does, 0 being the deterministic one of the authors' code.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, tiny
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.reconstruction import l2
 from zerosum.modalities.images import ImageConfig, Images
@@ -40,8 +41,8 @@ class VEEGAN(LatentGame):
         hidden: Count = 256
         """Width of the discriminator's layers of the code and of the pair."""
         reconstruction: Weight = 1.0
-        """Weight of the mean squared error of reconstructed codes."""
-        spread: float = Field(default=0.3, ge=0)
+        """Weight of the squared error of reconstructed codes, summed over their numbers."""
+        spread: Weight = 0.0
         """Deviation of the codes that F draws for an image; 0 makes it deterministic."""
 
     def __init__(self, config: Config) -> None:
@@ -61,6 +62,10 @@ class VEEGAN(LatentGame):
             "generator": [self.generator],
             "reconstructor": [self.reconstructor],
         }
+
+    def generators(self) -> list[nn.Module]:
+        """The reconstructor too, so that codes are those of the averaged generator."""
+        return [self.generator, self.reconstructor]
 
     def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
         return {
@@ -98,21 +103,26 @@ class VEEGAN(LatentGame):
     def generator_loss(self, batch: Batch) -> Terms:
         z = self.latent(len(batch["image"]))
         fake = self.generator(z)
+        error = l2(self.reconstructor(fake), z)
         return {
             # The logit estimates the log ratio of real pairs to fake ones: the generator lowers
             # the Kullback-Leibler divergence itself, so nothing is wrapped around it.
             "adversarial": -self.discriminator(fake, z).mean(),
-            "reconstruction": self.reconstruction * l2(self.reconstructor(fake), z),
+            "reconstruction": self.reconstruction * self.latent_size * error,
         }
 
 
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
-QUICK = Optim(lr=5e-4, betas=(0.5, 0.999))
+QUICK = Optim(lr=1e-3, betas=(0.5, 0.999))
 ALL = {"discriminator": ADAM, "generator": ADAM, "reconstructor": ADAM}
+
+SEARCH = {"model.reconstruction": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(
-        VEEGAN.Config(latent=10, spread=0.5), dict.fromkeys(ALL, QUICK), examples=110_000
+        VEEGAN.Config(latent=10, reconstruction=0.1, spread=0.5),
+        dict.fromkeys(ALL, QUICK),
+        examples=110_000,
     ),
     "cifar10": Recipe(
         model=VEEGAN.Config(latent=100, width=64),

@@ -21,6 +21,7 @@ from zerosum.config import Count, Positive
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Evaluate, Recipe, Train, cite, tiny
+from zerosum.core.search import Factor
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.weights import clip_weights_
 from zerosum.modalities.images import ImageConfig, Images
@@ -89,6 +90,8 @@ QUICK = Optim(kind="rmsprop", lr=2e-4)
 BOTH = {"critic": RMSPROP, "generator": RMSPROP}
 
 PAPER = "arXiv:1701.07875, algorithm 1"
+
+SEARCH = {"model.limit": Factor(0.2, 5)}
 
 PRESETS = {
     "digits": on_digits(

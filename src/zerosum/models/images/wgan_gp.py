@@ -23,6 +23,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine, Linear
+from zerosum.core.search import Factor
 from zerosum.layers.norm import layer_norm
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
@@ -120,6 +121,8 @@ FALLING = Optim(lr=Linear(start=2e-4, end=0.0), betas=(0.0, 0.9))
 
 PAPER = "arXiv:1704.00028, algorithm 1"
 CODE = "arXiv:1704.00028, the authors' code for CIFAR-10"
+
+SEARCH = {"model.penalty": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(

@@ -34,6 +34,7 @@ from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Linear, Number, at, bounded
+from zerosum.core.search import Factor
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.layers.graph import GraphEncoder
@@ -343,6 +344,8 @@ LENGTH = Train(
     sheet_every=25_000,
     log_every=5_000,
 )
+
+SEARCH = {"model.penalty": Factor(0.1, 10)}
 
 PRESETS = {
     "qm9": Recipe(

@@ -28,6 +28,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.data.fields import Field
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
@@ -242,6 +243,8 @@ QUICK = Optim(lr=Cosine(start=5e-4, end=5e-5), betas=(0.5, 0.9), weight_decay=1e
 
 NETWORKS = "arXiv:1907.00503, section 4.4"
 
+SEARCH = {"model.penalty": Factor(0.1, 10)}
+
 PRESETS = {
     "adult": Recipe(
         # A critic of single rows that drops nothing sees in 30 epochs which columns hang
@@ -249,7 +252,7 @@ PRESETS = {
         model=CTGAN.Config(pack=1, dropout=0.0),
         data=Table(path="adult"),
         optim={"critic": QUICK, "generator": QUICK},
-        ema=Averaging(half_life=50_000),
+        ema=Averaging(half_life=48_000),
         train=Train(
             examples=30 * 32_561,
             batch=500,
@@ -299,6 +302,7 @@ PRESETS = {
         model=CTGAN.Config(latent=16, generator_width=(32,), critic_width=(32,), pack=4),
         data=Table(path="wine"),
         optim={"critic": ADAM, "generator": ADAM},
+        ema=Averaging(half_life=80),
         train=Train(examples=1_600, batch=40),
         evaluate=Evaluate(samples=64, metrics=("quality",)),
         about="seconds on a CPU, for tests",

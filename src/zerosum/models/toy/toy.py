@@ -17,6 +17,7 @@ from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train
 from zerosum.core.schedule import Cosine
+from zerosum.core.search import Factor
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.losses.penalties import r1, r2
@@ -116,6 +117,8 @@ def _preset(
     )
 
 
+SEARCH = {"model.gamma": Factor(0.1, 10)}
+
 PRESETS = {
     "ring": _preset(Toy(name="ring")),
     "grid": _preset(Toy(name="grid")),
@@ -130,5 +133,7 @@ PRESETS = {
         images=500_000,
         half_life=0,  # the average of a generator that runs in circles is their centre
     ),
-    "tiny": _preset(Toy(name="ring", count=1_000), ToyGAN.Config(hidden=(16, 16)), images=5_120),
+    "tiny": _preset(
+        Toy(name="ring", count=1_000), ToyGAN.Config(hidden=(16, 16)), images=5_120, half_life=256
+    ),
 }

@@ -33,6 +33,7 @@ from zerosum.core import game
 from zerosum.core.game import Batch, Game, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
+from zerosum.core.search import Factor
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
@@ -40,11 +41,10 @@ from zerosum.losses.reconstruction import l1
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.pairs import Pairs
 from zerosum.nets.translate import (
-    PATCHES,
     NormName,
     PatchCritic,
     TranslatingUNet,
-    patch_for,
+    fitting_patch,
 )
 
 
@@ -117,7 +117,7 @@ class Pix2Pix(Game):
         self.discriminator = PatchCritic(
             config.input_channels + config.channels,
             width=config.critic_width,
-            patch=_patch(config.patch, config.size),
+            patch=fitting_patch(config.patch, config.size),
             norm=config.norm,
         )
 
@@ -168,17 +168,6 @@ class Pix2Pix(Game):
         return terms
 
 
-def _patch(asked: int, size: tuple[int, int]) -> int:
-    """The side of the critic's patches, where logits are left for it."""
-    patch = asked or patch_for(size)
-    if patch in PATCHES and min(size) < 3 * 2 ** PATCHES.index(patch):
-        raise UserError(
-            f"model.patch={patch} leaves no logit of pictures of {size[0]}x{size[1]}: "
-            f"set model.patch={patch_for(size)}"
-        )
-    return patch
-
-
 PAPER = Optim(lr=2e-4, betas=(0.5, 0.999))  # section 3.3
 PAPER_BOTH = {"discriminator": PAPER, "generator": PAPER}
 
@@ -190,10 +179,12 @@ ICONS = Pairs(path="icons:thin-bold", flip=True)
 STROKES = Pix2Pix.Config(width=32, critic_width=32, halvings=3)
 FEW = Train(examples=24_000, batch=16, checkpoint_every=8_000, sheet_every=4_000, log_every=800)
 # Few steps leave the weights restless: their average answers better.
-CALM = Averaging(half_life=2_000)
+CALM = Averaging(half_life=1_200)
 
 RATES = "arXiv:1611.07004, section 3.3"
 JITTER = "arXiv:1611.07004, section 6.2"
+
+SEARCH = {"model.distance": Factor(0.1, 10)}
 
 PRESETS = {
     "facades": Recipe(

@@ -8,6 +8,7 @@ from pathlib import Path
 from zerosum.errors import UserError
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
 from zerosum.pipelines.report.facts import Facts
+from zerosum.training.scores import closing
 
 SHOWN = 3
 """Most scores in the verdict."""
@@ -79,10 +80,10 @@ def _fresh(taken: Evaluation) -> Scores:
 
 
 def _recorded(facts: Facts, why: str) -> Scores:
-    """The last line of `scores.jsonl`."""
+    """The closing line of `scores.jsonl`."""
     if not facts.scores:
         return Scores(protocol=why or "not scored in this report, nor while training")
-    last = facts.scores[-1]
+    last = closing(facts.scores, facts.recipe.evaluate.patience)
     rows = [
         Row(
             name,

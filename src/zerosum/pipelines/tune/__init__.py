@@ -1,0 +1,5 @@
+"""The same care for every system: `tune(recipe, out)` searches around a preset."""
+
+from zerosum.pipelines.tune.search import Found, tune
+
+__all__ = ["Found", "tune"]
