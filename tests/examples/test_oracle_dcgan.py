@@ -56,7 +56,7 @@ def the_library(seed, side, channels):
     return step, game
 
 
-@pytest.mark.parametrize(("side", "channels"), [(8, 1), (32, 3)])
+@pytest.mark.parametrize(("side", "channels"), [(16, 1), (32, 3)])
 def test_three_steps_of_the_script_are_three_steps_of_the_library(plain, side, channels):
     batches = torch.rand(3, 8, channels, side, side, generator=torch.Generator().manual_seed(5))
     batches = batches * 2 - 1
