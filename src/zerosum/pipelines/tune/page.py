@@ -16,8 +16,8 @@ from zerosum.pipelines.tune.propose import FEWEST, importance, shown
 from zerosum.plots import ALARM, FAKE, GREY, REAL, figure_picture
 
 if TYPE_CHECKING:
+    from zerosum.pipelines.tune.found import Found
     from zerosum.pipelines.tune.records import SearchFolder
-    from zerosum.pipelines.tune.search import Found
 
 
 def write_table(path: Path, found: Found) -> None:
