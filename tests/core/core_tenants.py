@@ -26,10 +26,15 @@ STEPS = 3
 CASES = {
     "ctgan": {"model.dropout": 0.0},  # whose masks are drawn inside torch
     "pix2pix": {},
+    "cyclegan": {"model.pool": 1_000},  # each rank's pool is its own once it is full
+    # The first step is of the first phase. A rank's means of logits are those of its own share.
+    "esrgan": {"model.warm_up": 16, "model.objective": "nonsaturating"},
     "molgan": {
         "model.imitation": 1.0
     },  # below 1, a ratio of means over the batch weighs the reward
 }
+DOUBLE = ("cyclegan",)
+"""Played in float64: statistics of nearly even pictures enlarge the rounding of float32."""
 
 
 @contextmanager
@@ -60,13 +65,21 @@ def drawn_together(runtime: Runtime, batch: int) -> Iterator[None]:
 
 def play(name: str, runtime: Runtime, steps: int = STEPS) -> dict[str, torch.Tensor]:
     """Weights of a tiny preset after some steps of gradient descent on this rank's share."""
+    torch.set_default_dtype(torch.float64 if name in DOUBLE else torch.float32)
+    try:
+        return _play(name, runtime, steps, torch.get_default_dtype())
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def _play(name: str, runtime: Runtime, steps: int, kind: torch.dtype) -> dict[str, torch.Tensor]:
     chosen = recipe(f"{name}/tiny").override(CASES[name])
     split, chosen = prepare(chosen, Runtime(torch.device("cpu")))
     seed_everything(0)
-    game = system(name).game(chosen.model)
+    game = system(name).game(chosen.model).to(kind)
     for module in game.modules():  # batch norm sees its rank's rows alone, here as everywhere
         for child, layer in module.named_children():
-            if isinstance(layer, nn.BatchNorm1d):
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
                 setattr(module, child, nn.Identity())
     players = game.players()
     rules = {
@@ -77,7 +90,10 @@ def play(name: str, runtime: Runtime, steps: int = STEPS) -> dict[str, torch.Ten
     share = batch // runtime.world
     here = range(runtime.rank * share, (runtime.rank + 1) * share)
     rows = ([(k * batch + i) % len(split.train) for i in here] for k in count())
-    feed = (split.train.finished(some) for some in rows)
+    feed = (
+        {k: v.to(kind) if v.is_floating_point() else v for k, v in batch.items()}
+        for batch in (split.train.finished(some) for some in rows)
+    )
     with drawn_together(runtime, batch):
         for step in range(steps):
             game.progress = Progress(step, step * batch, STEPS * batch)

@@ -149,7 +149,7 @@ def test_two_processes_equal_one_on_tables_pairs_and_molecules(system, tenants):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", ["dcgan", "ctgan", "pix2pix", "molgan"])
+@pytest.mark.parametrize("system", ["dcgan", "ctgan", "pix2pix", "molgan", "cyclegan", "esrgan"])
 def test_resume_is_exact_under_torchrun_too(tmp_path, system):
     batch = recipe(f"{system}/tiny").train.batch
     train_in_two(tmp_path, "whole", 20 * batch, system)

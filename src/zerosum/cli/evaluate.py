@@ -39,8 +39,8 @@ def evaluate(
         str | None,
         typer.Option(
             help="Of fd, kd, prdc, is, mind, sliced-wasserstein, vendi, fd-infinity, "
-            "birthday-support, authenticity, ct, fld, cas, and those of the kind of data "
-            "(images: ms-ssim, "
+            "birthday-support, authenticity, ct, fld, cas, those of detectors (auroc, ap, f1, "
+            "fpr95), and those of the kind of data (images: ms-ssim, "
             "spectrum; tables: shapes, tstr, ...).  [default: by the kind of data]"
         ),
     ] = None,

@@ -64,10 +64,10 @@ def generate(
     path = out or Path(f"samples{generator.codec.suffixes[0]}")
     generator.codec.check(path)
     generator.check_number(n, None if path.suffix else path)
-    settings = _pairs(option or [], "--option")
+    settings = pairs(option or [], "--option")
     if truncation is not None:
         settings["truncation"] = truncation
-    given = _pairs(condition or [], "--condition")
+    given = pairs(condition or [], "--condition")
     if labels is not None:
         given["label"] = labels
     if where:
@@ -82,7 +82,7 @@ def generate(
     print(f"{written:,}{of} {generator.modality.noun} written to {path}")
 
 
-def _pairs(words: list[str], option: str) -> dict[str, Any]:
+def pairs(words: list[str], option: str) -> dict[str, Any]:
     """NAME=VALUE words as a mapping."""
     from zerosum.errors import UserError
 

@@ -14,19 +14,25 @@ from typing import Protocol, cast
 import typer
 
 from zerosum.cli import (
+    anomaly,
     bench,
     check,
     doctor,
     evaluate,
     export,
     generate,
+    inpaint,
     inspect,
     list,
     new,
+    paint,
     report,
+    restyle,
     study,
     train,
+    translate,
     tune,
+    upscale,
 )
 from zerosum.cli.output import forgiving, lost
 from zerosum.errors import UserError
@@ -46,6 +52,12 @@ for command in (
     train.train,
     tune.tune,
     generate.generate,
+    translate.translate,
+    upscale.upscale,
+    inpaint.inpaint,
+    paint.paint,
+    restyle.restyle,
+    anomaly.anomaly,
     evaluate.evaluate,
     report.report,
     doctor.doctor,

@@ -94,8 +94,8 @@ def given_inputs(
     repeated.
 
     Returns:
-        Tensors (n, ...) of the game's inputs, and the whole examples that they belong to; both
-        empty for games without inputs.
+        Tensors (n, ...) of the game's inputs, and the whole examples that they belong to: empty
+        where nobody knows the answers. Both are empty for games without inputs.
     """
     names = list(game.inputs())
     if not names:
@@ -106,7 +106,13 @@ def given_inputs(
         if isinstance(source, Source)
         else source.some(n)
     )
-    return {name: found[name] for name in names}, found
+    return {name: found[name] for name in names}, found if source.answers else {}
+
+
+def answer_of(game: Game, samples: Batch) -> Tensor:
+    """What a game made, (n, ...), of samples that hold what it was given too."""
+    given = {*game.inputs(), *game.conditions()}
+    return next(value for name, value in samples.items() if name not in given)
 
 
 def _filled(values: Tensor) -> Tensor:

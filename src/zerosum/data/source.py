@@ -23,12 +23,14 @@ class Examples(ABC):
         name: Set and part, such as `fashion-mnist/train`.
         fields: What each tensor of an example is.
         in_memory: Whether reading only indexes memory. Others are read by workers.
+        answers: Whether all that is no input is the true answer to the inputs beside it.
         notes: What was decided while reading, one line each, to be shown once.
     """
 
     name: str
     fields: Mapping[str, Field]
     in_memory: bool = True
+    answers: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -147,7 +149,7 @@ class Mirrored(Source):
     def __init__(self, source: Source) -> None:
         self._source = source
         self.name, self.fields, self.notes = source.name, source.fields, source.notes
-        self.in_memory = source.in_memory
+        self.in_memory, self.answers = source.in_memory, source.answers
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -184,9 +186,12 @@ class Split:
         heldout_note: Where the held-out part comes from, in words for people, such as
             `the official test part (10,000)` or `10 % (180 of 1,797), seed 0`.
         codec: How users' objects became fields.
+        trial: For sets of anomalies: examples of both kinds, neither learned from nor held out,
+            with their truth in the category `abnormal`; None elsewhere.
     """
 
     train: Examples
     heldout: Source | None
     heldout_note: str
     codec: Codec
+    trial: Source | None = None

@@ -47,17 +47,22 @@ class ReplayPool(nn.Module):
             )
         self.capacity, self.chance = capacity, chance
         self._samples: Tensor | None = None
+        self._next: Tensor | None = None
 
     def __len__(self) -> int:
         return 0 if self._samples is None else len(self._samples)
 
     @torch.no_grad()
-    def mix(self, samples: Tensor, *, rng: torch.Generator | None = None) -> Tensor:
+    def mix(
+        self, samples: Tensor, *, rng: torch.Generator | None = None, keep: bool = True
+    ) -> Tensor:
         """Store a batch and give one of the same shape in which some samples are older ones.
 
         Args:
             samples: A batch (B, ...) as generated now.
             rng: Where chance comes from, on the CPU; the global CPU generator when None.
+            keep: Store them at once. A game's loss may be evaluated more often than a step is
+                made: there say False, and call `settle` in `after_step`.
 
         Returns:
             (B, ...) without gradient.
@@ -83,8 +88,15 @@ class ReplayPool(nn.Module):
             if swap[i]:
                 mixed[i] = pool[place[i]]
                 pool[place[i]] = samples[i]
-        self._samples = pool
+        self._next = pool
+        if keep:
+            self.settle()
         return mixed
+
+    def settle(self) -> None:
+        """Store what the newest `mix` was given; nothing where it was stored already."""
+        if self._next is not None:
+            self._samples, self._next = self._next, None
 
     def get_extra_state(self) -> PoolState:
         """The samples that are remembered, None while there are none."""

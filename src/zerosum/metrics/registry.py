@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Literal
@@ -13,6 +13,14 @@ from torch import Tensor
 
 from zerosum import metrics
 from zerosum.errors import UserError, nearest
+from zerosum.metrics.detection import (
+    Detected,
+    Measure,
+    auroc,
+    average_precision,
+    f1_above,
+    false_alarms,
+)
 from zerosum.metrics.neighbours import own_radii
 from zerosum.metrics.record import Setting
 from zerosum.metrics.score import Score, around
@@ -57,6 +65,8 @@ class Sets:
         likelihood: Gives log probabilities (N,) of the held-out examples under the generator, in
             nats per number; None where it has none.
         truth: For games with inputs, the true answers to the inputs of `fake`, in its order.
+        detection: Gives scores of examples of a test with their truth; None where the game
+            detects nothing, or the data have no test.
     """
 
     real: Embedded
@@ -66,6 +76,7 @@ class Sets:
     truth: Embedded | None = None
     learned: Any = None
     likelihood: Callable[[], Tensor] | None = None
+    detection: Callable[[], Detected] | None = None
 
     @property
     def rng(self) -> torch.Generator:
@@ -91,6 +102,11 @@ class Sets:
         """Log probabilities (N,) of the held-out examples, in nats per number."""
         assert self.likelihood is not None  # a metric of the game is not taken without
         return self.likelihood()
+
+    def detected(self) -> Detected:
+        """Scores of the test, with their truth."""
+        assert self.detection is not None  # a metric of a detector is not taken without
+        return self.detection()
 
     def answers(self) -> Embedded:
         """The true answers to the inputs of `fake`."""
@@ -183,6 +199,25 @@ def _likelihood(sets: Sets) -> list[Taken]:
     return [("likelihood", score, {"unit": "nats per number", "held_out": len(found)})]
 
 
+def _detection(name: str, measure: Measure) -> Callable[[Sets], list[Taken]]:
+    def run(sets: Sets) -> list[Taken]:
+        found = sets.detected()
+        about: dict[str, Setting] = {
+            "test": len(found.scores),
+            "anomalies": int(found.truth.sum()),
+        }
+        return [(name, found.taken(measure), about)]
+
+    return run
+
+
+def _f1(sets: Sets) -> list[Taken]:
+    found = sets.detected()
+    about: dict[str, Setting] = {"quantile": found.quantile, "threshold": found.threshold}
+    about |= {"test": len(found.scores), "anomalies": int(found.truth.sum())}
+    return [("f1", found.taken(f1_above(found.threshold)), about)]
+
+
 def _birthday_support(sets: Sets) -> list[Taken]:
     """Near-duplicates are nearer than all but a few reals are to their nearest neighbour."""
     threshold = float(own_radii(sets.real.features, 1).quantile(NEAR))
@@ -224,6 +259,7 @@ class Metric:
         needs: Fields that reals and fakes must have.
         paired: Whether it compares answers with the true ones, for games with inputs.
         of_game: Whether it asks the generator itself, and not its samples.
+        of_detector: Whether it asks a detector for scores of the data's test part.
         unseen: Whether it needs held-out examples.
     """
 
@@ -234,6 +270,7 @@ class Metric:
     needs: tuple[str, ...] = ()
     paired: bool = False
     of_game: bool = False
+    of_detector: bool = False
     unseen: bool = False
 
     def side(self, label: str) -> Better | None:
@@ -269,9 +306,17 @@ class Metric:
                 f"{name} asks how probable a model holds examples, which this one does not say "
                 "(vae, realnvp, flowgan and ddpm do): leave it out"
             )
+        if self.of_detector and sets.detection is None:
+            raise UserError(
+                f"{name} is for detectors (anogan, f_anogan, ganomaly) on data with a test part "
+                "of both kinds: leave it out"
+            )
         if self.unseen:
             sets.fresh(name)
 
+
+DETECTION = Metric(_f1, "higher", ceiling=False, takes="examples", of_detector=True)
+"""What the measures of a detector have in common."""
 
 GENERAL: Mapping[str, Metric] = {
     "fd": Metric(_fd, "lower"),
@@ -296,6 +341,10 @@ GENERAL: Mapping[str, Metric] = {
         _likelihood, "higher", ceiling=False, takes="examples", of_game=True, unseen=True
     ),
     "birthday-support": Metric(_birthday_support, "higher"),
+    "auroc": replace(DETECTION, run=_detection("auroc", auroc)),
+    "ap": replace(DETECTION, run=_detection("ap", average_precision)),
+    "f1": replace(DETECTION, run=_f1),
+    "fpr95": replace(DETECTION, run=_detection("fpr95", false_alarms), better="lower"),
 }
 """Metrics on features, which any kind of data has. A modality adds its own."""
 

@@ -78,6 +78,23 @@ class Filters:
     holds: Callable[[Batch], Tensor]
 
 
+@dataclass(frozen=True)
+class Listed:
+    """Examples of a path one by one, for games that judge each.
+
+    Attributes:
+        names: What a report calls each.
+        raw: One of them by number, as the codec encodes it, (1, ...).
+        truth: Whether each is an anomaly; None where nothing says so.
+        notes: What was left out, one line each.
+    """
+
+    names: Sequence[str]
+    raw: Callable[[int], Batch]
+    truth: Sequence[bool | None]
+    notes: tuple[str, ...] = ()
+
+
 class Modality(ABC):
     """One kind of data. A folder of `zerosum.modalities` exports one as `MODALITY`.
 
@@ -140,6 +157,19 @@ class Modality(ABC):
         """
         raise UserError(f"{self.noun} are not mapped: leave --inputs out")
 
+    def listed(self, path: str, codec: Codec, config: DataConfig) -> Listed:
+        """The examples of a path, to be judged one by one.
+
+        Args:
+            path: As typed.
+            codec: The run's.
+            config: Of the run's own data.
+
+        Raises:
+            UserError: Nothing is there, or this kind is not judged one by one.
+        """
+        raise UserError(f"{self.noun} are not judged one by one")
+
     # -- show ------------------------------------------------------------------------------
 
     @abstractmethod
@@ -166,6 +196,19 @@ class Modality(ABC):
         count = len(next(iter(batch.values())))
         alone = ({name: value[i : i + 1] for name, value in batch.items()} for i in range(count))
         return [self.sheet(one, codec, real={}, columns=1, title="") for one in alone]
+
+    def marked(self, example: Batch, heat: Tensor, level: float) -> Image.Image:
+        """One example with what is anomalous in it marked.
+
+        Args:
+            example: Finished, (1, ...).
+            heat: Scores (1, 1, H, W) of its pixels.
+            level: Score up to which nothing is marked; what is twice as high is marked fully.
+
+        Raises:
+            UserError: There is no such thing of this kind.
+        """
+        raise UserError(f"{self.noun} have no map of anomalies: leave --maps out")
 
     def nonsense(self, real: Batch, codec: Codec, n: int, seed: int) -> Batch:
         """Examples (n, ...) that nobody who looks takes for real, for the checks of a study.

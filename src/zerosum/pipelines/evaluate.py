@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from zerosum.core.detect import Detector
 from zerosum.core.draw import given_inputs
 from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.runtime import find_device
@@ -17,12 +18,14 @@ from zerosum.data.config import DataConfig
 from zerosum.data.fields import Batch, size_of
 from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
+from zerosum.metrics.detection import Detected
 from zerosum.metrics.features import Features
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.record import ScoreRecord
 from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
+from zerosum.pipelines.anomaly import AnomalyDetector
 from zerosum.pipelines.cache import FeatureCache, batch_hash, row_hashes
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.reading import kind_of
@@ -112,7 +115,11 @@ class Evaluator:
         held_out, probable = reference.held_out, None
         if held_out and has_likelihood(generator.game):
             probable = partial(likelihood, generator.game, held_out, self.seed)
-        return self._evaluate(str(path), reference, fake, averaged, truth, probable)
+        detection = None
+        if isinstance(generator.game, Detector) and reference.split.trial is not None:
+            detector = AnomalyDetector(generator, on_progress=self._report)
+            detection = cache(partial(detector.detected, samples=self.samples))
+        return self._evaluate(str(path), reference, fake, averaged, truth, probable, detection)
 
     def baselines(self, path: str | Path, module: str | None = None) -> list[Evaluation]:
         """Score honest methods that are no GAN on the data of a run, by the same protocol.
@@ -222,6 +229,7 @@ class Evaluator:
         averaged: bool | None,
         truth: Batch,
         probable: Callable[[], Tensor] | None = None,
+        detection: Callable[[], Detected] | None = None,
     ) -> Evaluation:
         real = reference.train
         _check_alike(name, real, fake)
@@ -229,7 +237,10 @@ class Evaluator:
         _check_counts(name, reference, count, made)
         judge = self._judge(reference)
         usual = reference.modality.usual_metrics(reference.split.train.fields)
-        usual = [*usual, *(["likelihood"] if probable is not None else [])]
+        usual = [one for one in usual if truth or not judge.metrics[one].paired]
+        usual += ["likelihood"] if probable is not None else []
+        if detection is not None:  # what such a run is for
+            usual = [one for one in judge.metrics if judge.metrics[one].of_detector]
         names = parse_metrics(",".join(self.names or usual), judge.metrics)
         embedded = self._embed(real, judge, "features of reals", keep=True)
         held = reference.held_out
@@ -257,7 +268,8 @@ class Evaluator:
         )
         train = reference.split.train
         learned = reference.modality.learned(train) if isinstance(train, Source) else None
-        sets = Sets(embedded, generated, fresh, self.seed, answers, learned, probable)
+        given = (answers, learned, probable, detection)
+        sets = Sets(embedded, generated, fresh, self.seed, *given)
         scores = self._take(judge, sets, form, names, "scores")
         used = any(judge.metrics[one].takes == "features" for one in names)
         notes = [f"features: {chosen.name}, {chosen.why}"] if chosen.why and used else []

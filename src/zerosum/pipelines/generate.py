@@ -251,7 +251,11 @@ class Generator:
         if decode:
             return self.codec.decode(samples)
         given = {*self.game.inputs(), *self.game.conditions()}
-        return next(value for name, value in samples.items() if name not in given)
+        # A reconstruction bears the name of what it was made of.
+        return next(
+            (value for name, value in samples.items() if name not in given),
+            next(iter(samples.values())),
+        )
 
     def _inputs(self, n: int, objects: Sequence[Any] | None) -> dict[str, Tensor]:
         """What the game maps: given objects, or held-out ones of its data."""

@@ -16,22 +16,42 @@ from zerosum.data.source import Source
 from zerosum.errors import UserError
 from zerosum.metrics.features import Features
 from zerosum.metrics.registry import Metric
+from zerosum.modalities.images.anomalies import Anomalies
 from zerosum.modalities.images.codec import ImageCodec
 from zerosum.modalities.images.config import Images
+from zerosum.modalities.images.degraded import Degraded
+from zerosum.modalities.images.domains import Domains
 from zerosum.modalities.images.fields import ImageField, LabelMap
+from zerosum.modalities.images.label_maps import LabelCodec, in_colours
+from zerosum.modalities.images.labelled import Labelled
+from zerosum.modalities.images.masked import Masked
 from zerosum.modalities.images.model import ImageConfig, LabelledImageConfig
 from zerosum.modalities.images.pairs import Pairs
-from zerosum.modalities.modality import Fault, Inspection, Modality, Panel, repeats
+from zerosum.modalities.images.unpaired import Unpaired
+from zerosum.modalities.modality import (
+    Fault,
+    Inspection,
+    Listed,
+    Modality,
+    Panel,
+    repeats,
+)
 
 __all__ = [
     "MODALITY",
+    "Anomalies",
+    "Degraded",
+    "Domains",
     "ImageCodec",
     "ImageConfig",
     "ImageField",
     "Images",
     "LabelMap",
+    "Labelled",
     "LabelledImageConfig",
+    "Masked",
     "Pairs",
+    "Unpaired",
 ]
 
 WIDEST = 3072
@@ -45,7 +65,16 @@ class Pictures(Modality):
 
     name: ClassVar[str] = "images"
     noun: ClassVar[str] = "images"
-    configs: ClassVar[tuple[type[DataConfig], ...]] = (Images, Pairs)
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (
+        Images,
+        Pairs,
+        Unpaired,
+        Labelled,
+        Domains,
+        Anomalies,
+        Degraded,
+        Masked,
+    )
     default: ClassVar[str] = "rpgan/photos"
     raw: ClassVar[str] = "pixels"
 
@@ -53,8 +82,12 @@ class Pictures(Modality):
     def own_metrics(self) -> Mapping[str, Metric]:
         from zerosum.modalities.images.judge import METRICS
         from zerosum.modalities.images.paired_scores import PAIRED_METRICS
+        from zerosum.modalities.images.referees import REFEREED
 
-        return {**METRICS, **PAIRED_METRICS}
+        return {**METRICS, **PAIRED_METRICS, **REFEREED}
+
+    def learned(self, train: Source) -> Source:
+        return train
 
     def usual_metrics(self, fields: Mapping[str, Field]) -> tuple[str, ...]:
         return ("kd", "l1", "psnr") if "input" in fields else self.metrics
@@ -89,7 +122,7 @@ class Pictures(Modality):
     ) -> Image.Image:
         from zerosum.modalities.images.show import image_sheet
 
-        return image_sheet(samples, real, columns)
+        return image_sheet(in_colours(samples, codec), real, columns)
 
     def shown_alone(self, batch: Batch, codec: Codec) -> list[Image.Image]:
         return list(codec.decode(batch))
@@ -137,14 +170,29 @@ class Pictures(Modality):
             raise UserError(f"{path} holds {len(pictures)} pictures and {n} are asked for: add -n")
         return [pictures.image(number) for number in range(n)]
 
+    def listed(self, path: str, codec: Codec, config: DataConfig) -> Listed:
+        from zerosum.modalities.images.judged import listed
+
+        return listed(path, codec)
+
+    def marked(self, example: Batch, heat: Tensor, level: float) -> Image.Image:
+        from zerosum.modalities.images.judged import marked
+
+        return marked(example["image"], heat, level)
+
     def baselines(
         self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
     ) -> dict[str, Batch]:
         from zerosum.modalities.images.paired_scores import baselines
 
-        if "input" not in inputs:
+        if "input" not in inputs or isinstance(codec, LabelCodec):
             return {}
-        made = baselines(train.some(n, seed), inputs["input"])
+        if "mask" in inputs:
+            from zerosum.modalities.images.masks import fillings
+
+            made = fillings(inputs["input"], inputs["mask"])
+            return {name: {"image": answers, **inputs} for name, answers in made.items()}
+        made = baselines(train.some(n, seed), inputs["input"], paired=train.answers)
         return {name: {"image": answers, **inputs} for name, answers in made.items()}
 
     def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:

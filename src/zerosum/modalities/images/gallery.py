@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -63,6 +63,14 @@ class Pictures(ABC):
             BadPictureError: Not a picture, or damaged.
         """
 
+    def stored(self, number: int) -> Image.Image:
+        """The decoded picture in the mode that it is stored in, such as a palette's numbers.
+
+        Raises:
+            BadPictureError: Not a picture, or damaged.
+        """
+        return self.image(number)
+
     def pixels(self, number: int, framing: Framing) -> Pixels:
         """The picture as uint8 (channels, height, width).
 
@@ -118,11 +126,17 @@ class EncodedPictures(Pictures):
             raise self._bad(number, error) from error
 
     def image(self, number: int) -> Image.Image:
+        return self._decoded(number, plain)
+
+    def stored(self, number: int) -> Image.Image:
+        return self._decoded(number, Image.Image.copy)
+
+    def _decoded(self, number: int, taken: Callable[[Image.Image], Image.Image]) -> Image.Image:
         try:
             with self.stream(number) as file, Image.open(file) as image:
                 self._look_for_more(number, image)
                 image.load()
-                return plain(image)
+                return taken(image)
         except Exception as error:
             # Decoders raise a dozen unrelated types on damaged files, so all are caught.
             raise self._bad(number, error) from error

@@ -29,7 +29,10 @@ from zerosum.modalities.images.gallery import BadPictureError, Pictures
 from zerosum.modalities.images.numpy_files import Stacked, plain, stored_arrays
 from zerosum.names import first_names, printable
 
-SIDES: Mapping[str, int] = {"a": 0, "input": 0, "b": 1, "image": 1, "target": 1, "output": 1}
+SIDES: Mapping[str, int] = {
+    **dict.fromkeys(("a", "input", "labels"), 0),
+    **dict.fromkeys(("b", "image", "images", "target", "output"), 1),
+}
 """Names of the two folders of a set, and which picture of a pair lies in it."""
 ARRAYS = (("input", "image"), ("a", "b"), ("x", "y"))
 """Names of the two arrays of a file."""
@@ -122,6 +125,9 @@ class Chosen(Pictures):
     def image(self, number: int) -> Image.Image:
         return self._pictures.image(self._numbers[number])
 
+    def stored(self, number: int) -> Image.Image:
+        return self._pictures.stored(self._numbers[number])
+
     def remarks(self) -> tuple[str, ...]:
         return self._pictures.remarks()
 
@@ -138,6 +144,9 @@ class Halves(Pictures):
 
     def image(self, number: int) -> Image.Image:
         return self.cut(self.pictures.image(number), number, self._side)
+
+    def stored(self, number: int) -> Image.Image:
+        return self.cut(self.pictures.stored(number), number, self._side)
 
     def remarks(self) -> tuple[str, ...]:
         return self.pictures.remarks()
@@ -188,6 +197,30 @@ def find_pairs(text: str, memory: float = 2.0) -> PairSet:
     raise UserError(f"{path} holds no pairs: give a folder, a .zip, a .tar or an .npz")
 
 
+def find_pictures(text: str, memory: float = 2.0) -> tuple[Pictures, str]:
+    """The pictures of a folder or an archive, and what to call it in messages.
+
+    Raises:
+        UserError: Nothing is there, or it holds no picture files.
+    """
+    path = locate(text, NAMED)
+    if path.is_dir():
+        listing = list_folder(path)
+        packs = [n for n in listing.others if n.lower().endswith(ARCHIVE_SUFFIXES)]
+        if listing.pictures or len(packs) != 1:
+            return _some(FolderPictures(path, listing), str(path))
+        path = path / packs[0]
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
+        return _some(open_archive(path, int(memory * GIB)), str(path))
+    raise UserError(f"{path} holds no picture files: give a folder, a .zip or a .tar")
+
+
+def _some(pictures: Pictures, where: str) -> tuple[Pictures, str]:
+    if not len(pictures):
+        raise UserError(f"{where} holds no image files: check that it is the right one")
+    return pictures, where
+
+
 def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
     """Pairs of picture files: in folders A and B (or trainA, testB, ...), else side by side.
 
@@ -196,7 +229,7 @@ def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
     """
     if not len(pictures):
         raise UserError(f"{where} holds no image files: check that it is the right one")
-    places = [_place(PurePosixPath(file)) for file in pictures.names]
+    places = [place_of(PurePosixPath(file)) for file in pictures.names]
     present = {place.side for place in places}
     notes = pictures.notes
     if {0, 1} <= present:
@@ -229,7 +262,7 @@ def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """What the folders of a file say: which picture of a pair it is, of which part and pair."""
 
     side: int | None
@@ -237,7 +270,8 @@ class _Place:
     key: str
 
 
-def _place(path: PurePosixPath) -> _Place:
+def place_of(path: PurePosixPath) -> Place:
+    """What the folders of a picture say, by names such as A, trainB, test/input."""
     side, part, rest = None, "", []
     for folder in path.parts[:-1]:
         word = folder.lower()
@@ -249,11 +283,11 @@ def _place(path: PurePosixPath) -> _Place:
             part = begun
         else:
             rest.append(folder)
-    return _Place(side, part, "/".join([*rest, path.stem]))
+    return Place(side, part, "/".join([*rest, path.stem]))
 
 
 def _matched(
-    places: Sequence[_Place], names: Sequence[str], where: str
+    places: Sequence[Place], names: Sequence[str], where: str
 ) -> tuple[list[int], list[int]]:
     """Numbers of the pictures A and of their partners B, by part and name."""
     found: tuple[dict[tuple[str, str], int], ...] = ({}, {})

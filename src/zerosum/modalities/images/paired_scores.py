@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
@@ -72,6 +73,32 @@ def paired_ssim(*, real: Tensor, fake: Tensor) -> Score:
     return _over_pictures(found)
 
 
+def paired_perceptual(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean distance of a classifier's layers, as LPIPS without its weights, 0 for equal pictures.
+
+    See `perceptual.perceptual_distances`. Arguments as for `paired_l1`.
+
+    Raises:
+        UserError: Also where the classifier's weights are not here.
+    """
+    from zerosum.modalities.images.perceptual import perceptual_distances
+
+    _difference(real, fake)
+    return _over_pictures(perceptual_distances(real, fake), 0.0)
+
+
+def paired_iou(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean intersection over union of the light pixels, those above the middle grey, 1 for equal.
+
+    For glyphs and masks. A pixel is light where the mean of its channels is; two pictures without
+    a light pixel are equal. Arguments as for `paired_l1`.
+    """
+    _difference(real, fake)
+    ours, theirs = ((one.detach().cpu().float().mean(1) > 0).flatten(1) for one in (fake, real))
+    both, either = (ours & theirs).sum(1), (ours | theirs).sum(1)
+    return _over_pictures(torch.where(either > 0, both / either.clamp(min=1), 1.0), 0.0)
+
+
 def _difference(real: Tensor, fake: Tensor) -> Tensor:
     """Differences (N, C, H, W) on the scale 0..1, float64 on the CPU."""
     if real.shape != fake.shape:
@@ -109,6 +136,8 @@ PAIRED_METRICS: Mapping[str, Metric] = {
     "l1": _paired("l1", paired_l1, "lower"),
     "psnr": _paired("psnr", paired_psnr, "higher"),
     "ssim": _paired("ssim", paired_ssim, "higher"),
+    "perceptual": _paired("perceptual", paired_perceptual, "lower"),
+    "iou": _paired("iou", paired_iou, "higher"),
 }
 """Metrics that need the true answer to each input."""
 
@@ -168,23 +197,63 @@ def best_dilation(train: Batch) -> Dilation:
     return min(tried, key=lambda one: one.error)
 
 
-def baselines(train: Batch, given: Tensor) -> dict[str, Tensor]:
+def enlarged(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures (N, C, h, w) in [-1, 1] brought to (height, width) by bicubic interpolation with
+    a = -0.5, which is what super-resolution is compared with."""
+    # Without antialiasing torch takes a = -0.75.
+    return interpolate(pictures, size, mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def filled_holes(pictures: Tensor) -> Tensor:
+    """Grey pictures (N, 1, H, W) in [-1, 1] with dark regions that light ones surround made
+    light, as closed outlines are filled."""
+    from scipy.ndimage import binary_fill_holes
+
+    light = (pictures > 0).cpu().numpy()
+    filled = np.stack([np.asarray(binary_fill_holes(one[0])) for one in light])[:, None]
+    return torch.where(torch.from_numpy(filled), pictures.clamp(min=1.0), pictures)
+
+
+def matched_histograms(pictures: Tensor, like: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) whose values, channel by channel over all of them, have the law of
+    others (M, C, H, W): each value becomes that of the same rank."""
+    answers = []
+    for one, other in zip(pictures.transpose(0, 1), like.transpose(0, 1)):
+        order = one.flatten().double().argsort(stable=True)
+        sorted_other = other.flatten().double().sort().values
+        place = torch.linspace(0, len(sorted_other) - 1, len(order)).round().long()
+        answer = torch.empty(len(order), dtype=torch.float64)
+        answer[order] = sorted_other[place]
+        answers.append(answer.view(one.shape).to(pictures))
+    return torch.stack(answers, dim=1)
+
+
+def baselines(train: Batch, given: Tensor, *, paired: bool = True) -> dict[str, Tensor]:
     """Answers (N, C, H, W) of methods that are no network, by name.
 
     Args:
-        train: Finished training pairs.
+        train: Finished training examples.
         given: Inputs to answer, (N, C, H, W).
+        paired: Whether the training examples are pairs that a method may learn from.
 
     Returns:
-        The input copied, its channels made those of answers; for pairs of grey pictures also the
-        best dilation.
+        The input copied, its channels made those of answers; for grey pictures of both kinds also
+        the best dilation of pairs, or, without pairs, holes filled; and without pairs
+        the histogram of the other kind. Where answers are larger than inputs, the input enlarged.
     """
     wanted = train["image"].shape[1]
+    if given.shape[2:] != train["image"].shape[2:]:
+        return {"bicubic": enlarged(given, (train["image"].shape[2], train["image"].shape[3]))}
     copied = given
     if given.shape[1] != wanted:
         grey = given.float().mean(1, keepdim=True)
         copied = grey.expand(-1, wanted, -1, -1)
     found = {"the input copied": copied}
+    if not paired:
+        found["histogram matched"] = matched_histograms(copied, train["image"])
+        if given.shape[1] == wanted == 1:
+            found["holes filled"] = filled_holes(given)
+        return found
     if given.shape[1] == wanted == 1:
         best = best_dilation(train)
         found[f"dilation ({best.name})"] = best(given)

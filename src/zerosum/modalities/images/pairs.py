@@ -32,6 +32,7 @@ from zerosum.modalities.images.decoding import (
 )
 from zerosum.modalities.images.pair_sets import find_pairs
 from zerosum.modalities.images.pictures import (
+    as_large,
     grid,
     save_stamped,
     sheet_side,
@@ -120,8 +121,10 @@ _FRAMED = ("channels", "resize", "filter")
 
 
 def beside(*columns: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) of several columns in turn, (N x columns, C, H, W), grey as RGB."""
+    """Pictures (N, C, H, W) of several columns in turn, (N x columns, C, H, W), grey as RGB and
+    small ones enlarged."""
     most = max(column.shape[1] for column in columns)
+    columns = tuple(as_large(column, columns[-1]) for column in columns)
     wide = [
         column.expand(-1, most, -1, -1) if column.shape[1] == 1 else column for column in columns
     ]
@@ -168,7 +171,7 @@ class Pairs(PictureSettings):
             )
         wanted = {(key, False): framing for key, framing in framings.items()}
         if self.crop:
-            wanted |= {(key, True): _enlarged(framing) for key, framing in framings.items()}
+            wanted |= {(key, True): enlarged(framing) for key, framing in framings.items()}
         self._within_memory(len(used), wanted.values())
         pixels = found.decoded(used, BOTH[::forth], wanted, bad, on_progress)
         for key in BOTH:
@@ -219,9 +222,9 @@ class Pairs(PictureSettings):
 
 
 class PairSource(Source):
-    """Pairs held in memory.
+    """Pairs, or pictures of one kind, held in memory.
 
-    Without visits a pair is whole, at its size. A visit of an enlarged pair crops both pictures
+    Without visits a picture is whole, at its size. A visit of an enlarged pair crops both pictures
     at the same random place.
     """
 
@@ -253,7 +256,7 @@ class PairSource(Source):
         return self._skipped
 
     def __len__(self) -> int:
-        return len(self._whole["image"])
+        return len(next(iter(self._whole.values())))
 
     def fetch(self, indices: Sequence[int], visits: Visits | None = None) -> dict[str, Tensor]:
         rows = torch.as_tensor(indices, dtype=torch.int64)
@@ -281,6 +284,7 @@ def _framing(framing: Framing, size: tuple[int, int], channels: int) -> Framing:
     return Framing(size, channels, framing.resize, framing.filter)
 
 
-def _enlarged(framing: Framing) -> Framing:
+def enlarged(framing: Framing) -> Framing:
+    """The framing of pictures that are cropped to another one at each visit."""
     height, width = (round(side * JITTER) for side in framing.size)
     return _framing(framing, (height, width), framing.channels)

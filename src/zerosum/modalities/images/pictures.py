@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 STAMP_WITHIN = 256
 """First bytes of a PNG file in which the stamp of `save_stamped` stands."""
@@ -16,11 +17,17 @@ STAMP_WITHIN = 256
 _KEY, _WORD = "Software", "zerosum"  # a keyword of the PNG standard
 
 
-def save_stamped(picture: Image.Image, path: Path) -> None:
-    """Write a PNG file that says of itself that it was generated."""
+def save_stamped(picture: Image.Image, path: Path, profile: bytes | None = None) -> None:
+    """Write a PNG file that says of itself that it was generated.
+
+    Args:
+        picture: What is written.
+        path: Where to.
+        profile: Its ICC profile; None for none.
+    """
     stamp = PngInfo()
     stamp.add_text(_KEY, _WORD)
-    picture.save(path, format="PNG", pnginfo=stamp)
+    picture.save(path, format="PNG", pnginfo=stamp, icc_profile=profile)
 
 
 def is_stamped(start: bytes) -> bool:
@@ -48,6 +55,12 @@ def to_pictures(images: Tensor) -> list[Image.Image]:
         raise ValueError(f"a picture has 1, 3 or 4 channels, not {images.shape[1]}")
     arrays = to_array(images)
     return [Image.fromarray(a.squeeze(-1) if a.shape[-1] == 1 else a) for a in arrays]
+
+
+def as_large(images: Tensor, other: Tensor) -> Tensor:
+    """Images (N, C, h, w) with the height and width of others, each pixel repeated."""
+    size = tuple(other.shape[-2:])
+    return images if images.shape[-2:] == size else interpolate(images, size)
 
 
 def grid(images: Tensor, columns: int, side: int = 0, gap: int = 2) -> Image.Image:

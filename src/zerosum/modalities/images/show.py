@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zerosum.data.fields import Batch
 from zerosum.metrics import nearest_neighbours, radial_spectrum
-from zerosum.modalities.images.pictures import grid, sheet_side
+from zerosum.modalities.images.pictures import as_large, grid, sheet_side
 from zerosum.plots import FAKE, REAL
 
 
@@ -36,7 +36,8 @@ def image_sheet(samples: Batch, real: Batch, columns: int) -> Image.Image:
 
 
 def _like(images: Tensor, other: Tensor) -> Tensor:
-    """Images with as many channels as others, grey ones repeated."""
+    """Images with as many channels and pixels as others, grey ones repeated."""
+    images = as_large(images, other)
     return images.expand(-1, other.shape[1], -1, -1) if images.shape[1] == 1 else images
 
 

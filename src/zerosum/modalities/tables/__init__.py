@@ -15,12 +15,31 @@ from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.fields import Batch, Field
 from zerosum.data.source import Source
 from zerosum.metrics.registry import Metric
-from zerosum.modalities.modality import Fault, Filters, Inspection, Modality, Panel, repeats
+from zerosum.modalities.modality import (
+    Fault,
+    Filters,
+    Inspection,
+    Listed,
+    Modality,
+    Panel,
+    repeats,
+)
+from zerosum.modalities.tables.anomalies import TableAnomalies
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.config import Table
 from zerosum.modalities.tables.fields import Choice, ConditionField, RowField, Span
+from zerosum.modalities.tables.settings import TableSettings
 
-__all__ = ["MODALITY", "Choice", "ConditionField", "RowField", "Span", "Table", "TableCodec"]
+__all__ = [
+    "MODALITY",
+    "Choice",
+    "ConditionField",
+    "RowField",
+    "Span",
+    "Table",
+    "TableAnomalies",
+    "TableCodec",
+]
 
 ON_A_SHEET = 2_000
 FITTED = 50_000
@@ -32,7 +51,7 @@ class Tables(Modality):
 
     name: ClassVar[str] = "tables"
     noun: ClassVar[str] = "rows"
-    configs: ClassVar[tuple[type[DataConfig], ...]] = (Table,)
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (Table, TableAnomalies)
     default: ClassVar[str] = "ctgan/adult"
     raw: ClassVar[str] = "columns"
     metrics: ClassVar[tuple[str, ...]] = ("quality", "tstr", "dcr")
@@ -102,6 +121,12 @@ class Tables(Modality):
     def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:
         # Rows of few columns are often equal, and may be: only when most are it is a fault.
         return repeats(self.rows(some), 0.0, limit=0.5)
+
+    def listed(self, path: str, codec: Codec, config: DataConfig) -> Listed:
+        from zerosum.modalities.tables.anomalies import listed
+
+        assert isinstance(config, TableSettings)
+        return listed(path, codec, config)
 
     def baselines(
         self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch

@@ -40,6 +40,7 @@ from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.losses.reconstruction import l1
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.pairs import Pairs
+from zerosum.modalities.images.sized import Sight
 from zerosum.nets.translate import (
     NormName,
     PatchCritic,
@@ -132,6 +133,10 @@ class Pix2Pix(Game):
 
     def inputs(self) -> dict[str, ImageField]:
         return {"input": self.given}
+
+    def sight(self) -> Sight:
+        """It looks at all of a picture, whose sides must be halved as often as in training."""
+        return Sight(2**self.generator.levels)
 
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor

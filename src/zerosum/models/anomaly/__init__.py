@@ -1,0 +1,1 @@
+"""Games that learn what is normal, and say how unlike it an example is."""

@@ -1,0 +1,1 @@
+"""Sharper and whole pictures: super-resolution, inpainting, colour."""

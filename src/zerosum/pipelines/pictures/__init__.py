@@ -1,0 +1,1 @@
+"""Pictures as users have them: any size, with alpha, profiles and folders."""

@@ -1,0 +1,1 @@
+"""Pictures made better: enlarged, filled in, coloured."""
