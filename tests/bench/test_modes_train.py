@@ -70,12 +70,14 @@ def weights(trial):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_seed_among_others_equals_the_seed_alone(exact, name):
     setting = replace(SMOKE, updates=4)
+    # A difference of logits over a step of 0.001, squared, enlarges their rounding a millionfold.
+    error = 1e-6 if name == "rpgan_finite" else 1e-10
     both = trained(setting, name, exact, [0, 5])
     alone = trained(setting, name, exact, [5])
     for together, apart in zip(weights(both), weights(alone)):
-        torch.testing.assert_close(together[1], apart[0], atol=1e-10, rtol=0)
+        torch.testing.assert_close(together[1], apart[0], atol=error, rtol=0)
     samples = both.samples()
-    torch.testing.assert_close(samples[1], alone.samples()[0], atol=1e-9, rtol=0)
+    torch.testing.assert_close(samples[1], alone.samples()[0], atol=10 * error, rtol=0)
     assert not torch.allclose(samples[0], samples[1], atol=1e-3)
 
 

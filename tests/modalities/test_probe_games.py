@@ -201,7 +201,7 @@ def known(monkeypatch):
         f"probe-{name}": System(f"probe-{name}", game, {"tiny": recipe_of(name)}, "a probe")
         for name, game in GAMES.items()
     }
-    for module in ("training.trainer", "training.run", "training.prepare", "pipelines.export"):
+    for module in ("core.registry", "training.run", "pipelines.export"):
         monkeypatch.setattr(f"zerosum.{module}.system", lambda name, module=None: systems[name])
     return systems
 

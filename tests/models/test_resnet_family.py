@@ -60,7 +60,7 @@ def test_wgan_gp_critics_keep_samples_apart_and_hold_their_slope(backbone):
     assert torch.allclose(system.critic(images)[:1], system.critic(images[:1]), atol=1e-5)
     before = system.critic_loss({"image": images})["penalty"].item()
     train(system, 8, lr=5e-3)
-    assert system.critic_loss({"image": images})["penalty"].item() < before / 2
+    assert system.critic_loss({"image": images})["penalty"].item() < 0.7 * before
 
 
 def test_wgan_gp_penalises_a_flat_critic_by_its_weight():

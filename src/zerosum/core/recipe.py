@@ -290,7 +290,7 @@ def tiny(model: GameConfig, data: DataConfig, optim: dict[str, Optim]) -> Recipe
         model=model,
         data=data,
         optim=optim,
-        ema=Averaging(half_life=32),
+        ema=Averaging(half_life=16),
         train=Train(examples=640, batch=16),
         evaluate=Evaluate(samples=64),
         about="seconds on a CPU, for tests",

@@ -166,7 +166,7 @@ def closing(rows: Sequence[Mapping], patience: int) -> Mapping:
         rows: The lines, at least one.
         patience: The recipe's `evaluate.patience`.
     """
-    waited = since_best(rows)
+    waited = since_best(rows) if patience else 0
     return rows[-1 - waited] if 0 < patience <= waited else rows[-1]
 
 
@@ -182,5 +182,5 @@ def since_best(rows: Sequence[Mapping]) -> int:
         return 0
     name = next(iter(rows[-1]["scores"]))
     values = [row["scores"][name] for row in rows if name in row["scores"]]
-    best = max(values) if rows[-1]["better"].get(name) == "higher" else min(values)
+    best = max(values) if rows[-1].get("better", {}).get(name) == "higher" else min(values)
     return values[::-1].index(best)

@@ -96,7 +96,9 @@ class Trainer:
             game = self._build_game(recipe, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, split.codec, runtime, stack)
-                self._tell([*split.train.notes, *recipe.warnings], runtime)
+                self._tell(split.train.notes, runtime)
+                for line in recipe.warnings:
+                    self.screen.note(line)
                 stack.enter_context(self._interrupts)
                 return self._train(recipe, split, game, runtime)
         except UserError as error:

@@ -14,6 +14,7 @@ from zerosum.bench.families.trial import PLAN, RESULT, recipe_of
 from zerosum.core import registry
 from zerosum.core.recipe import Recipe
 from zerosum.errors import UserError
+from zerosum.modalities.images import Images
 from zerosum.pipelines.tune.records import SearchFolder
 from zerosum.training.pool import Job, refuse_failed, work_off
 
@@ -97,7 +98,9 @@ def candidates(data: Protocol) -> list[str]:
     found = []
     for name in registry.list_models():
         preset = registry.system(name).presets.get(data.preset)
-        if preset is not None and getattr(preset.data, "path", None) == data.data:
+        if preset is None or not isinstance(preset.data, Images):
+            continue
+        if preset.data.path == data.data:
             found.append(name)
     return found
 
