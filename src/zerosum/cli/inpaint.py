@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from zerosum.cli.pictures import tell, with_a_bar
 
 
 def inpaint(
@@ -43,33 +44,27 @@ def inpaint(
     """
     from PIL import Image
 
-    from zerosum.names import printable
     from zerosum.pipelines.generate import Generator
     from zerosum.pipelines.pictures.folder import answer_all
     from zerosum.pipelines.pictures.taken import TakenPicture
     from zerosum.pipelines.restore.inpaint import Inpainter, mask_for
-    from zerosum.progress import ProgressBar
 
     generator = Generator.load(run, device=device, module=module)
     inpainter = Inpainter(generator, feather, memory)
-    bar = ProgressBar(quiet, "pictures", pause=3.0)
 
     def task(picture: TakenPicture) -> Image.Image:
         return inpainter(picture, mask_for(Path(picture.name), mask))
 
-    try:
-        done = answer_all(
+    done = with_a_bar(
+        lambda on_picture: answer_all(
             pictures,
             out,
             task,
             skip_bad=skip_bad,
             notes=lambda: inpainter.notes,
-            on_picture=lambda at, total: bar("filling", at, total),
-        )
-    finally:
-        bar.close()
-    for line in done.lines():
-        print(printable(line), file=sys.stderr)
-    there = f", {done.there:,} were there already" if done.there else ""
-    noun = "picture" if len(done.written) == 1 else "pictures"
-    print(f"{len(done.written):,} {noun} written to {printable(str(out))}{there}")
+            on_picture=on_picture,
+        ),
+        "filling",
+        quiet=quiet,
+    )
+    tell(done, out)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.pictures import with_a_bar
 from zerosum.limits import LARGEST_SEED
-from zerosum.progress import ProgressBar
 
 
 def paint(
@@ -65,19 +65,19 @@ def paint(
     if out is None:
         raise UserError("say where to with --out: a .png file, or a folder for a folder")
     style = None if like is None else to_pictures(take(like).seen(3))[0]
-    bar = ProgressBar(quiet, "pictures")
-    try:
-        done = painter.paint_all(
+    done = with_a_bar(
+        lambda on_picture: painter.paint_all(
             labels,
             out,
             size=size,
             like=style,
             seed=seed,
             skip_bad=skip_bad,
-            on_picture=lambda at, of: bar("painting", at, of),
-        )
-    finally:
-        bar.close()
+            on_picture=on_picture,
+        ),
+        "painting",
+        quiet=quiet,
+    )
     for line in done.bad:
         print(f"left out: {line}")
     there = f", {done.there:,} there already" if done.there else ""

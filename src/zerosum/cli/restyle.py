@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zerosum.cli.pictures import with_a_bar
 from zerosum.limits import LARGEST_SEED
-from zerosum.progress import ProgressBar
 
 
 def restyle(
@@ -71,9 +71,8 @@ def restyle(
     if picture is None or to is None or out is None:
         raise UserError(f"give a picture or a folder, --to (one of {domains}) and --out")
     style = None if reference is None else to_pictures(take(reference).seen(3))[0]
-    bar = ProgressBar(quiet, "pictures")
-    try:
-        done = restyler.restyle_all(
+    done = with_a_bar(
+        lambda on_picture: restyler.restyle_all(
             picture,
             out,
             to,
@@ -81,10 +80,11 @@ def restyle(
             seed=seed,
             size=size,
             skip_bad=skip_bad,
-            on_picture=lambda at, of: bar("restyling", at, of),
-        )
-    finally:
-        bar.close()
+            on_picture=on_picture,
+        ),
+        "restyling",
+        quiet=quiet,
+    )
     for line in done.bad:
         print(f"left out: {line}")
     there = f", {done.there:,} there already" if done.there else ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from zerosum.cli.pictures import tell, with_a_bar
 from zerosum.limits import LARGEST_SEED
 
 
@@ -44,29 +44,23 @@ def translate(
     Example: zerosum translate runs/horses photo.jpg --out zebra.png
     """
     from zerosum.core.overrides import parse
-    from zerosum.names import printable
     from zerosum.pipelines.generate import Generator
     from zerosum.pipelines.pictures.folder import answer_all
     from zerosum.pipelines.translate import Translator
-    from zerosum.progress import ProgressBar
 
     generator = Generator.load(run, device=device, module=module)
     words = dict(parse(word) for word in option or [])
     translator = Translator(generator, seed, words, memory)
-    bar = ProgressBar(quiet, "pictures", pause=3.0)
-    try:
-        done = answer_all(
+    done = with_a_bar(
+        lambda on_picture: answer_all(
             pictures,
             out,
             translator,
             skip_bad=skip_bad,
             notes=lambda: translator.notes,
-            on_picture=lambda at, total: bar("translating", at, total),
-        )
-    finally:
-        bar.close()
-    for line in done.lines():
-        print(printable(line), file=sys.stderr)
-    there = f", {done.there:,} were there already" if done.there else ""
-    noun = "picture" if len(done.written) == 1 else "pictures"
-    print(f"{len(done.written):,} {noun} written to {printable(str(out))}{there}")
+            on_picture=on_picture,
+        ),
+        "translating",
+        quiet=quiet,
+    )
+    tell(done, out)

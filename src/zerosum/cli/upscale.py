@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from zerosum.cli.pictures import tell, with_a_bar
 
 
 def upscale(
@@ -40,28 +41,22 @@ def upscale(
 
     Example: zerosum upscale runs/sharp photo.jpg --out large.png
     """
-    from zerosum.names import printable
     from zerosum.pipelines.generate import Generator
     from zerosum.pipelines.pictures.folder import answer_all
     from zerosum.pipelines.restore.upscale import Upscaler
-    from zerosum.progress import ProgressBar
 
     generator = Generator.load(run, device=device, module=module)
     upscaler = Upscaler.of(generator, strength=strength, memory=memory, half=half)
-    bar = ProgressBar(quiet, "pictures", pause=3.0)
-    try:
-        done = answer_all(
+    done = with_a_bar(
+        lambda on_picture: answer_all(
             pictures,
             out,
             upscaler,
             skip_bad=skip_bad,
             notes=lambda: upscaler.notes,
-            on_picture=lambda at, total: bar("enlarging", at, total),
-        )
-    finally:
-        bar.close()
-    for line in done.lines():
-        print(printable(line), file=sys.stderr)
-    there = f", {done.there:,} were there already" if done.there else ""
-    noun = "picture" if len(done.written) == 1 else "pictures"
-    print(f"{len(done.written):,} {noun} written to {printable(str(out))}{there}")
+            on_picture=on_picture,
+        ),
+        "enlarging",
+        quiet=quiet,
+    )
+    tell(done, out)

@@ -169,15 +169,6 @@ class Game(nn.Module, ABC):
         that lets examples be replaced by better ones; None when there are none."""
         return None
 
-    def log_likelihood(self, batch: Batch) -> Tensor:
-        """Logarithm (B,) of the probability of finished examples, or a lower bound on it.
-
-        In nats, summed over all numbers of an example: of pixels with a finite number of levels
-        a probability, of points a density. Only games that have a likelihood write this method;
-        `zerosum.core.likelihood` asks it.
-        """
-        raise NotImplementedError
-
     def lines(self) -> dict[str, Lines]:
         """Curves for the sample sheet, by title. None by default."""
         return {}

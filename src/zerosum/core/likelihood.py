@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,9 +14,22 @@ from zerosum.data.fields import Batch, size_of
 from zerosum.errors import UserError
 
 
+@runtime_checkable
+class Likely(Protocol):
+    """A game that says how probable examples are."""
+
+    def log_likelihood(self, batch: Batch) -> Tensor:
+        """Logarithm (B,) of the probability of finished examples, or a lower bound on it.
+
+        In nats, summed over all numbers of an example: of pixels with a finite number of levels
+        a probability, of points a density.
+        """
+        ...
+
+
 def has_likelihood(game: Game) -> bool:
     """Whether a game says how probable examples are."""
-    return type(game).log_likelihood is not Game.log_likelihood
+    return isinstance(game, Likely)
 
 
 @torch.no_grad()
@@ -36,7 +50,7 @@ def likelihood(game: Game, examples: Batch, seed: int = 0) -> Tensor:
     Raises:
         UserError: The game has no likelihood.
     """
-    if not has_likelihood(game):
+    if not isinstance(game, Likely):
         raise UserError(f"{type(game).__name__} does not say how probable an example is")
     numbers = sum(math.prod(v.shape[1:]) for v in examples.values() if v.is_floating_point())
     devices = [game.device] if game.device.type == "cuda" else []
