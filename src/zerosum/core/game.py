@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from zerosum.config import Part
 from zerosum.data.fields import Batch, Field, size_of
 from zerosum.data.spec import GameConfig
+from zerosum.errors import UserError
 
 Terms = dict[str, Tensor]
 """Named scalars of a loss, already weighted; the engine minimises their sum."""
@@ -75,6 +76,26 @@ class Lines:
     y: Mapping[str, Tensor]
     label: str = ""
     dashed: frozenset[str] = field(default_factory=frozenset)
+
+
+def input_of(condition: Batch, n: int, how: str, name: str = "input") -> Tensor:
+    """What a game that maps is given for n samples, (n, ...).
+
+    Args:
+        condition: What `sample` was given, by name.
+        n: How many samples were asked for.
+        how: What the game does and how to give it that, for the message.
+        name: Of the input.
+
+    Raises:
+        UserError: It is missing, or there are not as many.
+    """
+    if name not in condition:
+        raise UserError(how)
+    given = condition[name]
+    if len(given) != n:
+        raise UserError(f"{n} samples were asked for with {len(given)} inputs: give as many")
+    return given
 
 
 class SampleOptions(Part):

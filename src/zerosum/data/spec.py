@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from zerosum.config import Part
 from zerosum.data.codec import Codec
@@ -61,3 +61,18 @@ class GameConfig(Part):
             UserError: The data and a value that was set by hand contradict each other.
         """
         return self
+
+    def following(self, found: Mapping[str, Any]) -> Self:
+        """This configuration with what was found in the data, by setting.
+
+        Raises:
+            UserError: A value that was set by hand, not 0, contradicts it.
+        """
+        for name, value in found.items():
+            asked = getattr(self, name)
+            if asked not in (0, (0, 0), value):
+                raise UserError(
+                    f"model.{name}={asked} but the data have {value}: "
+                    "leave it out, the model follows the data"
+                )
+        return self.model_copy(update=dict(found))

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d, softplus
 
 from zerosum.config import Count, Size, Weight, Whole
-from zerosum.core.game import Batch, Game, Terms, Turn
+from zerosum.core.game import Batch, Game, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.search import Factor
@@ -88,12 +88,7 @@ class LaMa(Game):
             channels, *size = spec.shape("image")
             spec.shape("mask")
             found = {"channels": channels, "size": (size[0], size[1])}
-            for name, value in found.items():
-                if getattr(self, name) not in (0, (0, 0), value):
-                    raise UserError(
-                        f"model.{name}={getattr(self, name)} but the data have {value}: "
-                        "leave it out, the model follows the data"
-                    )
+            followed = self.following(found)
             step = 2**self.halvings
             if any(side % step for side in size):
                 near = [max(1, round(side / step)) * step for side in size]
@@ -101,7 +96,7 @@ class LaMa(Game):
                     f"model.halvings={self.halvings} needs sides that are multiples of {step}, "
                     f"not {size[0]}x{size[1]}: set data.size={near[0]}x{near[1]}"
                 )
-            return self.model_copy(update=found)
+            return followed
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -150,9 +145,7 @@ class LaMa(Game):
                 f"lama fills holes: give {' and '.join(lacking)} (n, channels, H, W), the mask "
                 "light where the hole is"
             )
-        given = condition["input"]
-        if len(given) != n:
-            raise UserError(f"{n} samples were asked for with {len(given)} inputs: give as many")
+        given = input_of(condition, n, "")
         hole = holes(condition["mask"])
         made = self.filled(given, hole)
         answer = given * (1 - hole) + made * hole

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from zerosum.config import Count, Share, Size, Weight, Whole
 from zerosum.core import game
-from zerosum.core.game import Batch, Game, Progress, Terms, Turn
+from zerosum.core.game import Batch, Game, Progress, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Piecewise
@@ -89,13 +89,7 @@ class SRGAN(Game):
         def matched(self, spec: DataSpec) -> Self:
             channels, scale, size = enlargement(spec)
             found = {"channels": channels, "scale": scale, "size": size}
-            for name, value in found.items():
-                if getattr(self, name) not in (0, (0, 0), value):
-                    raise UserError(
-                        f"model.{name}={getattr(self, name)} but the data have {value}: "
-                        "leave it out, the model follows the data"
-                    )
-            return self.model_copy(update=found)
+            return self.following(found)
 
     class Options(game.SampleOptions):
         strength: Share = 1.0
@@ -146,11 +140,8 @@ class SRGAN(Game):
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
-        if "input" not in condition:
-            raise UserError("srgan enlarges: give the pictures as input (n, channels, H, W)")
-        given = condition["input"]
-        if len(given) != n:
-            raise UserError(f"{n} samples were asked for with {len(given)} inputs: give as many")
+        how = "srgan enlarges: give the pictures as input (n, channels, H, W)"
+        given = input_of(condition, n, how)
         strength: float = self.options.strength  # pyright: ignore[reportAttributeAccessIssue]
         if strength < 1 and not self.weights.warm_up:
             raise UserError("strength mixes two phases, and this model had one: leave it out")

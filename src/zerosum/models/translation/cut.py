@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from zerosum.config import Count, Positive, Size, Weight, Whole
-from zerosum.core.game import Batch, Game, Terms, Turn
+from zerosum.core.game import Batch, Game, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Linear
@@ -147,7 +147,8 @@ class CUT(Game):
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
-        given = condition["input"]
+        how = "cut translates: give the pictures as input (n, channels, H, W)"
+        given = input_of(condition, n, how)
         return {"image": self.translator(given), "input": given}
 
     def discriminator_loss(self, batch: Batch) -> Terms:

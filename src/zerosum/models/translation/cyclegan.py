@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from zerosum.config import Count, Size, Weight, Whole
 from zerosum.core import game
-from zerosum.core.game import Batch, Game, Progress, Terms, Turn
+from zerosum.core.game import Batch, Game, Progress, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Linear
@@ -142,7 +142,8 @@ class CycleGAN(Game):
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
-        given = condition["input"]
+        how = "cyclegan translates: give the pictures as input (n, channels, H, W)"
+        given = input_of(condition, n, how)
         return {"image": (self.back if self._backwards else self.forth)(given), "input": given}
 
     def generator_loss(self, batch: Batch) -> Terms:

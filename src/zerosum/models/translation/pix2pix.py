@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from zerosum.config import Count, Size, Whole
 from zerosum.core import game
-from zerosum.core.game import Batch, Game, Terms, Turn
+from zerosum.core.game import Batch, Game, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.search import Factor
@@ -85,18 +85,7 @@ class Pix2Pix(Game):
                     f"{answered[0]}x{answered[1]}: set data.size to make them alike"
                 )
             found = {"input_channels": before, "channels": after, "size": (size[0], size[1])}
-            asked = {
-                "input_channels": self.input_channels,
-                "channels": self.channels,
-                "size": self.size,
-            }
-            for name, value in found.items():
-                if asked[name] not in (0, (0, 0), value):
-                    raise UserError(
-                        f"model.{name}={asked[name]} but the data have {value}: "
-                        "leave it out, the model follows the data"
-                    )
-            return self.model_copy(update=found)
+            return self.following(found)
 
     class Options(game.SampleOptions):
         noise: bool = True
@@ -141,11 +130,8 @@ class Pix2Pix(Game):
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
-        if "input" not in condition:
-            raise UserError("pix2pix translates: give the pictures as input (n, channels, H, W)")
-        given = condition["input"]
-        if len(given) != n:
-            raise UserError(f"{n} samples were asked for with {len(given)} inputs: give as many")
+        how = "pix2pix translates: give the pictures as input (n, channels, H, W)"
+        given = input_of(condition, n, how)
         noise = self.options.noise  # pyright: ignore[reportAttributeAccessIssue]
         return {"image": self.generator(given, rng, noise=noise), "input": given}
 

@@ -30,7 +30,7 @@ from torch.nn.functional import one_hot
 
 from zerosum.config import Count, Size, Weight, Whole
 from zerosum.core.frozen import Frozen
-from zerosum.core.game import Batch, Game, Terms, Turn
+from zerosum.core.game import Batch, Game, Terms, Turn, input_of
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.search import Factor
@@ -103,20 +103,14 @@ class Spade(Game):
                     "data.kind=labelled, or translate pictures with pix2pix"
                 )
             found = {"classes": labels.count, "channels": channels, "size": (size[0], size[1])}
-            asked = self.model_dump(include=set(found))
-            for name, value in found.items():
-                if asked[name] not in (0, (0, 0), value):
-                    raise UserError(
-                        f"model.{name}={asked[name]} but the data have {value}: "
-                        "leave it out, the model follows the data"
-                    )
+            followed = self.following(found)
             step = 2**self.halvings
             if any(side % step for side in size):
                 raise UserError(
                     f"model.halvings={self.halvings} needs sides that are multiples of {step}, "
                     f"not {size[0]}x{size[1]}: set data.size, or leave it out"
                 )
-            return self.model_copy(update=found)
+            return followed
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -177,11 +171,8 @@ class Spade(Game):
     def sample(
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
-        if "input" not in condition:
-            raise UserError("spade paints label maps: give them as input (n, H, W)")
-        labels = condition["input"]
-        if len(labels) != n:
-            raise UserError(f"{n} samples were asked for with {len(labels)} inputs: give as many")
+        how = "spade paints label maps: give them as input (n, H, W)"
+        labels = input_of(condition, n, how)
         if not self.latent_size:
             return {"image": self.generator(self.split(labels)), "input": labels}
         style = condition.get("style")
