@@ -149,9 +149,40 @@ def dragan_noise(samples: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     )
 
 
+def judged(critic: Critic, samples: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and squared gradient norms at the same samples, from one pass of a critic that is
+    homogeneous: of leaky ReLUs and linear layers.
+
+    One pass instead of two also takes both at the same place, where samples are changed at random
+    before the critic. And of a critic that is homogeneous of degree one in its input and biases
+    together, with `scale` multiplying both, the logit is its own derivative by `scale` (Euler).
+    Taken from there it needs no backward pass of its own: all is differentiated through the
+    gradient's graph, which the slope needs anyway, at two thirds of the work.
+
+    Args:
+        critic: Maps samples (B, ...) and scales (B,) to logits (B,).
+        samples: A batch (B, ...); used detached and in float32.
+
+    Returns:
+        The logits, and the squared norm of each sample's gradient (B,), whose mean is `r1`; both
+        differentiable in the critic's parameters.
+
+    Raises:
+        UserError: Called where gradients are switched off.
+    """
+    _needs_gradients()
+    x = full_precision(samples.detach()).requires_grad_()
+    scale = x.new_ones(len(x)).requires_grad_()
+    with eager_float32():
+        logits = critic(x, scale)
+        slope, own = torch.autograd.grad(logits.sum(), (x, scale), create_graph=True)
+    # The value of the one and the derivatives of the other: rounding, in half precision most of
+    # all, is larger in a sum over all layers.
+    return own + (logits - own).detach(), slope.flatten(1).square().sum(1)
+
+
 def _squared_norms(critic: Critic, samples: Samples, *, root: bool = False) -> Tensor:
-    if not torch.is_grad_enabled():
-        raise UserError("a gradient penalty needs gradients: call it outside torch.no_grad()")
+    _needs_gradients()
     inputs = tuple(full_precision(part.detach()).requires_grad_() for part in parts_of(samples))
     with eager_float32():
         total = critic(*inputs).sum()
@@ -163,6 +194,11 @@ def _squared_norms(critic: Critic, samples: Samples, *, root: bool = False) -> T
         flat = torch.cat([part.reshape(len(part), -1) for part in gradients], dim=1)
         # vector_norm, unlike the root of a sum, has derivative 0 where the gradient is 0.
         return torch.linalg.vector_norm(flat, dim=1) if root else flat.square().sum(1)
+
+
+def _needs_gradients() -> None:
+    if not torch.is_grad_enabled():
+        raise UserError("a gradient penalty needs gradients: call it outside torch.no_grad()")
 
 
 def _mixed(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
