@@ -35,7 +35,7 @@ def answers(generator: Generator, inputs: dict[str, Tensor]) -> dict[str, Tensor
     """Answers (N, C, H, W) to inputs, by method."""
     given = inputs["input"]
     if "mask" in inputs:
-        made = draw(generator.game, len(given), 0, inputs)["image"]
+        made = draw(generator.game, len(given), 0, inputs)["image"].cpu()
         return fillings(given, inputs["mask"]) | {generator.recipe.system: made}
     game = generator.game
     assert isinstance(game, AnySize)
@@ -45,12 +45,11 @@ def answers(generator: Generator, inputs: dict[str, Tensor]) -> dict[str, Tensor
     for name, strength in (("first phase", 0.0), ("half", 0.5), ("game", 1.0)):
         options = generator.options({"strength": strength})
         made = draw(generator.game, len(given), 0, {"input": given}, options)["image"]
-        found[name] = made.clamp(-1, 1)
+        found[name] = made.clamp(-1, 1).cpu()
     return found
 
 
-def features(pictures: Tensor) -> Tensor:
-    extractor = Lite0Extractor()
+def features(pictures: Tensor, extractor: Lite0Extractor) -> Tensor:
     return torch.cat([extractor(part) for part in pictures.split(64)])
 
 
@@ -63,10 +62,11 @@ def main(runs: list[str]) -> None:
         assert isinstance(held, Source)
         batch = held.finished(range(len(held)))
         truth = batch["image"]
-        real = features(truth)
+        extractor = Lite0Extractor()
+        real = features(truth, extractor)
         inputs = {name: batch[name] for name in generator.game.inputs()}
         for name, made in answers(generator, inputs).items():
-            kd = kernel_distance(real=real, fake=features(made)).value * 1000
+            kd = kernel_distance(real=real, fake=features(made, extractor)).value * 1000
             scores = [
                 score(real=truth, fake=made).value
                 for score in (paired_perceptual, paired_psnr, paired_ssim, paired_l1)

@@ -213,7 +213,7 @@ def played(game, setting, method, data, source):
             game.gamma = setting.gamma ** (1 - done) * setting.gamma_end**done
         play_step(game, stream, optimizers, Runtime(CPU), order=order, more=more)
         game.progress = game.progress.after(rows)
-        averages.update(rows, game.progress.seen)
+        averages.update(rows, game.progress)
     return optimizers, averages
 
 

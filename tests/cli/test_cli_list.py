@@ -44,7 +44,7 @@ def test_remedies_are_listed_with_who_can_have_them():
         "usual": "0.9 (the paper)",
         "paper": "Salimans et al. 2016, arXiv:1606.03498, section 3.4",
     }
-    assert len(listed) == 9
+    assert len(listed) == 10
 
 
 def test_without_arguments_the_help_is_shown():

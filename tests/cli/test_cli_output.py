@@ -172,8 +172,8 @@ def _takes_the_locale(found):
     """Whether a call reads or writes text, and leaves its encoding to the locale."""
     plain = isinstance(found.func, ast.Name)
     name = found.func.id if plain else getattr(found.func, "attr", "")
-    if any(word.arg == "encoding" for word in found.keywords):
-        return False
+    if any(word.arg in ("encoding", "format") for word in found.keywords):
+        return False  # what has a format, such as a film, is no text
     if name in ("read_text", "write_text"):
         return not plain  # zerosum.files.write_text writes UTF-8
     words = [*found.args[plain:], *(word.value for word in found.keywords if word.arg == "mode")]

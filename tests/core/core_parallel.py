@@ -20,8 +20,10 @@ from core_games import Duel, optimizers
 
 from zerosum.core.engine import play_step
 from zerosum.core.game import Progress, Turn
+from zerosum.core.registry import build_game, recipe
 from zerosum.core.runtime import Runtime
 from zerosum.losses.penalties import gradient_penalty, r1, r2
+from zerosum.training.prepare import prepare
 from zerosum.training.recorder import Recorder
 
 BATCH, STEPS = 8, 3
@@ -162,6 +164,23 @@ def buffers(runtime):
     return norm.running_mean.item(), norm.num_batches_tracked.item()
 
 
+def controlled(runtime):
+    """r_t and p of the remedy `ada`, when ranks saw different logits for five steps."""
+    settings = {"name": "ada", "target": -0.5, "speed": 1_000}
+    asked = recipe("dcgan/tiny").override({"remedies": [settings]})
+    game = build_game(prepare(asked, Runtime(torch.device("cpu")))[1]).train()
+    (effect,) = game.remedies
+    # A mean sign of 0.5 on rank 0, of -1 on rank 1.
+    real = torch.tensor([3.0, 2.0, 1.0, -1.0]) if runtime.first else torch.full((4,), -2.0)
+    turn = Turn("discriminator", lambda batch: {"loss": game.objective.critic(real, real)})
+    for step in range(5):
+        game.progress = Progress(step, step * BATCH, 1_000)
+        effect.turn(game, turn).loss({})
+        game.after_step(game.progress)
+        runtime.synchronise_buffers(game)
+    return {"r_t": effect.measured.item(), "p": effect.p.item()}
+
+
 def main(out):
     torch.set_num_threads(1)
     runtime = Runtime.start("cpu")
@@ -170,6 +189,7 @@ def main(out):
         "failure": only_one_rank_fails(runtime),
         "recorded": recorded(runtime),
         "buffers": buffers(runtime),
+        "ada": controlled(runtime),
         "shared": runtime.share(f"from rank {runtime.rank}"),
         "world": runtime.world,
     }

@@ -29,12 +29,18 @@ CASES = {
     "cyclegan": {"model.pool": 1_000},  # each rank's pool is its own once it is full
     # The first step is of the first phase. A rank's means of logits are those of its own share.
     "esrgan": {"model.warm_up": 16, "model.objective": "nonsaturating"},
+    # Codes are mixed, and samples compared, within a rank; so is the mean of the path lengths.
+    "stylegan": {"model.mixing": 0.0, "model.group": 1},
+    "stylegan2": {"model.mixing": 0.0, "model.group": 1, "model.path": 0.0},
+    "stylegan3": {"model.group": 1},
+    "r3gan": {},
+    "projected_gan": {},
     "molgan": {
         "model.imitation": 1.0
     },  # below 1, a ratio of means over the batch weighs the reward
 }
-DOUBLE = ("cyclegan",)
-"""Played in float64: statistics of nearly even pictures enlarge the rounding of float32."""
+DOUBLE = ("cyclegan", "stylegan")
+"""Played in float64: statistics of nearly even maps enlarge the rounding of float32."""
 
 
 @contextmanager

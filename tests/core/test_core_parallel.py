@@ -110,6 +110,13 @@ def test_running_statistics_are_averaged_and_counters_are_not(ranks):
     assert [rank["buffers"] for rank in ranks] == [(0.5, 7)] * 2
 
 
+def test_the_strength_of_ada_follows_what_all_ranks_saw(ranks):
+    """Their mean sign is -0.25, above the target -0.5: up by four batches of 8 in 1,000."""
+    expected = {"r_t": -0.25, "p": pytest.approx(0.032, rel=1e-6)}
+    assert [rank["ada"] for rank in ranks] == [expected] * 2
+    assert ranks[0]["ada"] == ranks[1]["ada"]
+
+
 def test_rank_0_decides(ranks):
     assert [rank["shared"] for rank in ranks] == ["from rank 0"] * 2
     assert [rank["world"] for rank in ranks] == [2, 2]

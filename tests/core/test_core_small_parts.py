@@ -170,11 +170,11 @@ def test_after_a_half_life_half_of_the_way_is_done(batch):
     ema = EMA(game, half_life=500, ramp=0)
     constant(game, 8.0)
     for step in range(500 // batch):
-        ema.update(batch, (step + 1) * batch)
+        ema.update(batch, Progress(seen=(step + 1) * batch))
     for average in ema.shadow.values():
         torch.testing.assert_close(average, torch.full_like(average, 4.0))
     for step in range(500 // batch):
-        ema.update(batch, 500 + (step + 1) * batch)
+        ema.update(batch, Progress(seen=500 + (step + 1) * batch))
     assert next(iter(ema.shadow.values())).flatten()[0] == pytest.approx(6.0)
 
 
@@ -184,7 +184,17 @@ def test_the_ramp_shortens_the_half_life_at_the_start():
     constant(game, 0.0)
     ema = EMA(game, half_life=10_000, ramp=0.1)
     constant(game, 1.0)
-    ema.update(10, 100)
+    ema.update(10, Progress(seen=100))
+    assert ema.shadow["generator.0.bias"][0] == pytest.approx(0.5)
+
+
+def test_the_half_life_may_be_a_schedule():
+    """Half of 0 to 40 over 100 images is 20: at 50 images seen, 20 images go half of the way."""
+    game = Duel(dtype=torch.float64)
+    constant(game, 0.0)
+    ema = EMA(game, half_life=Linear(start=0, end=40, until=100), ramp=0)
+    constant(game, 1.0)
+    ema.update(20, Progress(seen=50))
     assert ema.shadow["generator.0.bias"][0] == pytest.approx(0.5)
 
 
@@ -192,7 +202,7 @@ def test_half_life_zero_follows_the_last_weights():
     game = Duel()
     ema = EMA(game, half_life=0)
     constant(game, 3.0)
-    ema.update(16, 16)
+    ema.update(16, Progress(seen=16))
     assert all(bool((average == 3).all()) for average in ema.shadow.values())
 
 

@@ -244,7 +244,7 @@ def test_virtual_batch_norm_makes_a_sample_independent_of_its_batch():
 
 ALL = (
     "virtual_batch_norm,gradient_norm,diffaugment,instance_noise,label_smoothing,flipped_labels,"
-    "lecam,top_k,historical_averaging"
+    "lecam,top_k,ada,historical_averaging"
 )
 
 

@@ -21,6 +21,7 @@ REMEDY = {
     "instance_noise": {"sigma": 0.1},
     "top_k": {"share": 0.5},
     "lecam": {"weight": 0.3, "decay": 0.5},
+    "ada": {"target": -1, "speed": 1_000, "start": 0.2},
 }
 """Settings beside the default ones; schedules would be stretched where a run grows."""
 ALL = [{"name": name, **REMEDY.get(name, {})} for name in REMEDIES]

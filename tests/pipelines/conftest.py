@@ -39,6 +39,12 @@ def labelled(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def styled(tmp_path_factory):
+    """A run of StyleGAN3, whose samples are made of styles. Do not write into it."""
+    return _train(tmp_path_factory.mktemp("styled") / "run", "stylegan3/tiny")
+
+
+@pytest.fixture(scope="session")
 def points(tmp_path_factory):
     """A run on points of the plane. Do not write into it."""
     return _train(tmp_path_factory.mktemp("points") / "run", "toy/tiny")

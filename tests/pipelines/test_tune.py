@@ -181,7 +181,7 @@ def test_the_command_trains_the_best_recipe(tmp_path, thirty_steps):
     found = searching.Found(terms, ranges, ((plan, trials(1.0)[0][1]),), 0)
     words = shlex.split(found.command)
     assert words[:3] == ["zerosum", "train", "rpgan/digits"]
-    assert not _recipe(words[2:], None, False, None).differences(found.recipe)
+    assert not _recipe(words[2:], None, False, None)[0].differences(found.recipe)
     assert found.recipe.optim["generator"].lr.start == 3e-3
     assert found.recipe.optim["discriminator"].lr == 1e-3
 

@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from zerosum.core.frozen import Frozen
 from zerosum.errors import UserError
 from zerosum.metrics import frechet_distance
 from zerosum.metrics.record import compare
@@ -13,6 +14,7 @@ from zerosum.metrics.registry import GENERAL, parse_metrics
 from zerosum.modalities.images.extractors import FunctionExtractor, Pixels, extractor
 from zerosum.modalities.images.judge import METRICS as IMAGE_METRICS
 from zerosum.pipelines.evaluate import Evaluator
+from zerosum.pipelines.generate import Generator
 
 METRICS = {**GENERAL, **IMAGE_METRICS}
 
@@ -42,6 +44,18 @@ def test_a_run_is_scored_with_its_protocol(tiny_run):
     assert "180 samples for 300" in found.notes[1] and "--samples 180" in found.notes[1]
     assert len(Evaluator(("kd",), samples=180).run(tiny_run).notes) == 1
     assert found.held_out_note == "10 % (180 of 1,797), seed 0"
+
+
+def test_scores_on_the_features_of_a_helper_say_that_they_flatter(tiny_run, monkeypatch):
+    """As of projected_gan on efficientnet-lite0; here a stranger's network has the name."""
+    loaded = Generator.load(tiny_run)
+    monkeypatch.setattr(Generator, "load", lambda *_, **__: loaded)
+    line = "pixels took part in this training: scores on its features flatter it"
+    evaluator = Evaluator(("fd",), samples=64, features="pixels")
+    assert line not in evaluator.run(tiny_run).notes
+    loaded.game.add_module("helper", Frozen(torch.nn.Identity(), name="pixels", hash="abc"))
+    assert line in evaluator.run(tiny_run).notes
+    assert line not in Evaluator(("fd",), samples=64).run(tiny_run).notes  # cnn-digits
 
 
 def test_held_out_reals_score_far_better_than_an_untrained_generator(tiny_run):

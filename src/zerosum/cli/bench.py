@@ -6,6 +6,7 @@ import typer
 
 from zerosum.cli.families import families
 from zerosum.cli.modes import modes
+from zerosum.cli.speed import speed
 from zerosum.cli.ward import ward
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.command("modes")(modes)
 app.command("families")(families)
 app.command("doctor")(ward)
+app.command("speed")(speed)
 
 
 @app.callback()

@@ -17,12 +17,15 @@ from zerosum.cli import (
     anomaly,
     bench,
     check,
+    colorize,
     doctor,
     evaluate,
     export,
     generate,
+    importing,
     inpaint,
     inspect,
+    latent,
     list,
     new,
     paint,
@@ -31,6 +34,7 @@ from zerosum.cli import (
     study,
     train,
     translate,
+    tryon,
     tune,
     upscale,
 )
@@ -55,6 +59,8 @@ for command in (
     translate.translate,
     upscale.upscale,
     inpaint.inpaint,
+    tryon.tryon,
+    colorize.colorize,
     paint.paint,
     restyle.restyle,
     anomaly.anomaly,
@@ -63,12 +69,14 @@ for command in (
     doctor.doctor,
     inspect.inspect,
     export.export,
+    importing.import_weights,
     check.check,
     new.new,
 ):
-    app.command(command.__name__.removesuffix("_systems"))(command)
+    app.command(command.__name__.removesuffix("_systems").removesuffix("_weights"))(command)
 app.add_typer(bench.app)
 app.add_typer(study.app)
+app.add_typer(latent.app)
 
 # Newer typer carries its own copy of click; this is the base of its errors in either case.
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from zerosum.core.recipe import Recipe
+    from zerosum.modalities.modality import Choice
     from zerosum.training.trainer import Trainer
 
 DEFAULT = "rpgan/digits"
@@ -31,6 +33,10 @@ def train(
         typer.Option(
             help="Folder, archive, file or named set to learn from, read as the system reads data."
         ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Run or model whose weights it begins with, where they fit."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run.  [default: runs/SYSTEM-PRESET]")
@@ -54,10 +60,12 @@ def train(
 
     Example: zerosum train dcgan/fashion model.width=48 --out runs/clothes
     """
-    recipe = _recipe(what or [], data, skip_bad, module)
+    recipe, chosen = _recipe(what or [], data, skip_bad, module, device)
+    if start is not None:
+        recipe = recipe.override({"train.start": start})
     folder = out or Path("runs") / "-".join(filter(None, (recipe.system, recipe.preset)))
     if dry_run:
-        _explain(recipe, folder, device, module)
+        _explain(recipe, folder, device, module, chosen)
         return
 
     from zerosum.training.interrupts import Stopped
@@ -66,6 +74,7 @@ def train(
 
     loggers: list[Logger] = [TensorBoard(folder / "tensorboard")] if tensorboard else []
     trainer = Trainer(recipe, folder, device=device, loggers=loggers, quiet=quiet, module=module)
+    trainer.notes = chosen
     try:
         trainer.fit()
     except Stopped as stopped:
@@ -76,25 +85,33 @@ def train(
         _report(folder, recipe, module)
 
 
-def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | None) -> Recipe:
-    """The recipe that the words and options of a command line ask for."""
+def _recipe(
+    words: list[str], data: str | None, skip_bad: bool, module: str | None, device: str = "auto"
+) -> tuple[Recipe, list[str]]:
+    """The recipe that the words and options of a command line ask for, and a line that says what
+    was chosen where they name no system."""
     from zerosum.core.overrides import parse
     from zerosum.core.registry import recipe as find
+    from zerosum.core.runtime import find_device
     from zerosum.errors import UserError
     from zerosum.pipelines.reading import kind_of
 
     names = [word for word in words if "=" not in word]
     if len(names) > 1:
         raise UserError(f"two systems named: {', '.join(names)}; overrides are PATH=VALUE")
+    notes: list[str] = []
     changes: dict[str, Any] = dict(parse(word) for word in words if "=" in word)
     if names:
         recipe = find(names[0], module)
     elif module is not None:
         recipe = find(Path(module).stem, module)
     elif data is not None:
-        kind = kind_of(data)
-        recipe = find(kind.default)
-        wanted = kind.settings(data) if "data.size" not in changes else {}
+        choice = kind_of(data).choice(data, find_device(device).type, changes)
+        recipe = find(choice.preset)
+        wanted = {path: value for path, value in choice.settings.items() if path not in changes}
+        if choice.why:
+            notes.append(_said(choice, wanted))
+            recipe = recipe.model_copy(update={"about": notes[0]})
         changes = {**wanted, **changes}
     else:
         recipe = find(DEFAULT)
@@ -104,23 +121,40 @@ def _recipe(words: list[str], data: str | None, skip_bad: bool, module: str | No
         raise UserError(f"--skip-bad means nothing for data of the kind '{recipe.data.kind}'")
     if skip_bad:
         changes["data.skip_bad"] = True
-    return recipe.override(changes)
+    return recipe.override(changes), notes
 
 
-def _explain(recipe: Recipe, folder: Path, device: str, module: str | None) -> None:
+def _said(choice: Choice, settings: Mapping[str, Any]) -> str:
+    """What was chosen and why, in one line."""
+    named = []
+    for path, value in settings.items():
+        if path == "remedies":
+            value = ",".join(one["name"] for one in value)
+        if isinstance(value, tuple):
+            value = "x".join(map(str, value))
+        named.append(f"{path}={value}")
+    return f"{choice.why}: {' '.join([choice.preset, *named])} (docs/guide/train.md has the table)"
+
+
+def _explain(
+    recipe: Recipe, folder: Path, device: str, module: str | None, chosen: list[str]
+) -> None:
     """Print the resolved recipe, parameter counts, memory and files of a run."""
+    from zerosum.core.registry import build_game
     from zerosum.core.runtime import Runtime
     from zerosum.names import printable
     from zerosum.training.prepare import needs, prepare
     from zerosum.training.run import RunFolder
+    from zerosum.training.transfer import begin_with
 
     train = recipe.train
     runtime = Runtime.start(device, train.precision, train.batch_per_device)
     split, resolved = prepare(recipe, runtime)
     RunFolder(folder).check(resolved)
     need = needs(resolved, split, runtime, module)
+    begun = begin_with(build_game(resolved, module), train.start) if train.start else ""
     steps = -(-train.examples // train.batch)
-    for line in [*split.train.notes, *recipe.warnings]:
+    for line in [*chosen, *split.train.notes, *recipe.warnings, *filter(None, [begun])]:
         print(printable(line), file=sys.stderr)
     print(resolved.to_json())
     for player, count in need.parameters.items():

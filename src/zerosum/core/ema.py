@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from zerosum.core.game import Game
+from zerosum.core.game import Game, Progress
+from zerosum.core.schedule import Number, at
 
 
 class EMA:
@@ -20,20 +21,22 @@ class EMA:
 
     Args:
         game: The game to follow.
-        half_life: Examples after which a weight counts half.
+        half_life: Examples after which a weight counts half; a number or a schedule.
         ramp: The half-life is at most this share of the examples seen, so that the average
             forgets the start quickly; 0 for none.
     """
 
-    def __init__(self, game: Game, half_life: float, ramp: float = 0.05) -> None:
+    def __init__(self, game: Game, half_life: Number, ramp: float = 0.05) -> None:
         self.half_life, self.ramp = half_life, ramp
         self._live = generator_parameters(game)
         self.shadow = {name: p.detach().clone() for name, p in self._live.items()}
 
     @torch.no_grad()
-    def update(self, examples: int, seen: int) -> None:
-        """Move the averages after a step of so many examples, `seen` in all."""
-        half_life = min(self.half_life, seen * self.ramp) if self.ramp else self.half_life
+    def update(self, examples: int, progress: Progress) -> None:
+        """Move the averages after a step of so many examples, the clock being at its end."""
+        half_life = at(self.half_life, progress)
+        if self.ramp:
+            half_life = min(half_life, progress.seen * self.ramp)
         decay = 0.5 ** (examples / half_life) if half_life > 0 else 0.0
         averages, live = list(self.shadow.values()), [p.detach() for p in self._live.values()]
         torch._foreach_lerp_(averages, live, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]

@@ -59,3 +59,8 @@ class Frozen(nn.Module):
                 f"{self.name} has other weights ({self.hash[:12]}…) than those that the run began "
                 f"with ({state['name']}, {state['hash'][:12]}…): bring these back"
             )
+
+
+def helpers(game: nn.Module) -> set[str]:
+    """Names of the networks that were never trained and took part in a game's training."""
+    return {module.name for module in game.modules() if isinstance(module, Frozen)}

@@ -55,6 +55,17 @@ class Optim(Part):
             )
         return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay)
 
+    def lazy(self, every: int) -> Optim:
+        """The same for a player whose penalty is a turn of its own in each `every`-th step.
+
+        Karras et al. 2020, arXiv:1912.04958, appendix B: with c = every / (every + 1), the rate
+        times c and both of Adam's factors to the power of c, so that the every + 1 moves of so
+        many steps go as far as `every` would. For constant numbers.
+        """
+        c, start = every / (every + 1), Progress()
+        betas = (at(self.betas[0], start) ** c, at(self.betas[1], start) ** c)
+        return self.model_copy(update={"lr": at(self.lr, start) * c, "betas": betas})
+
     def advance(
         self, optimizer: torch.optim.Optimizer, progress: Progress, factor: float = 1.0
     ) -> None:

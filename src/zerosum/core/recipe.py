@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, model_validator
 from pydantic_core import PydanticSerializationError
 
-from zerosum.config import Count, Examples, Part, Seed, Share, Weight, Whole
+from zerosum.config import Count, Examples, Part, Seed, Share, Whole
 from zerosum.core.engine import Order
+from zerosum.core.game import Progress
 from zerosum.core.optim import Optim
 from zerosum.core.overrides import overridden_part, read_error
 from zerosum.core.remedies import Remedies
+from zerosum.core.schedule import Number, at, bounded
 from zerosum.data.config import DataConfig
 from zerosum.data.registry import config_class
 from zerosum.data.spec import DataSpec, GameConfig
@@ -45,14 +47,25 @@ AnyData = Annotated[SerializeAsAny[DataConfig], BeforeValidator(_read_data)]
 class Averaging(Part):
     """Exponential moving average of the generator's weights."""
 
-    half_life: Weight = 5_000
-    """Examples after which a weight counts half; 0 samples from the last weights."""
+    half_life: Annotated[Number, bounded(ge=0, le=1e12)] = 5_000
+    """Examples after which a weight counts half, a number or a schedule; 0 samples from the last
+    weights."""
     ramp: Share = 0.05
     """The half-life is at most this share of the examples seen; 0 for no ramp-up."""
 
+    @property
+    def on(self) -> bool:
+        """Whether there are averages, at any time of the run."""
+        return bool(self.half_life if isinstance(self.half_life, float | int) else True)
+
+    def wanted(self, examples: int) -> float:
+        """The half-life that is asked for at the end of a run of so many examples."""
+        return at(self.half_life, Progress(0, examples, examples))
+
     def longest(self, examples: int) -> float:
         """The half-life that a run of so many examples reaches at its end."""
-        return min(self.half_life, self.ramp * examples) if self.ramp else self.half_life
+        wanted = self.wanted(examples)
+        return min(wanted, self.ramp * examples) if self.ramp else wanted
 
 
 class Train(Part):
@@ -67,6 +80,8 @@ class Train(Part):
     """Examples per micro-batch; None takes a device's share at once."""
     seed: Seed = 0
     """Seed of weights, noise and data order."""
+    start: str = ""
+    """Run or model whose weights it begins with, where they fit; `--from` sets it."""
     checkpoint_every: Examples = 100_000
     """Examples between two checkpoints."""
     keep: Count = 2
@@ -200,11 +215,11 @@ class Recipe(Part):
     def warnings(self) -> list[str]:
         """Settings that cannot have the effect that they name, a line each."""
         ema, examples = self.ema, self.train.examples
-        longest = ema.longest(examples)
-        if longest >= ema.half_life:
+        wanted, longest = ema.wanted(examples), ema.longest(examples)
+        if longest >= wanted:
             return []
         return [
-            f"ema.half_life={ema.half_life:,g} is not reached: ema.ramp={ema.ramp:g} of "
+            f"ema.half_life={wanted:,g} is not reached: ema.ramp={ema.ramp:g} of "
             f"train.examples={examples:,} allows {longest:,.0f} at the end (ema.ramp=0 lifts it)"
         ]
 

@@ -74,7 +74,8 @@ class Cosine(_Ramp):
 
     def __call__(self, progress: Progress) -> float:
         weight = (1 + math.cos(math.pi * self.share(progress))) / 2
-        return self.end + (self.start - self.end) * weight
+        # Both products, so that a small start is not lost in the rounding of a large end.
+        return self.start * weight + self.end * (1 - weight)
 
 
 class Step(Part):

@@ -175,4 +175,5 @@ def _times(number: Any, factor: float) -> Any:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value)
+    # Schedules are parts: betas may hold one.
+    return json.dumps(value, default=lambda part: part.model_dump(mode="json"))

@@ -91,11 +91,11 @@ def tangents(
     count = min(TANGENTS, size)
     basis, _ = torch.linalg.qr(torch.randn(size, count, generator=rng))
     step = 0.02 * z.square().mean().sqrt()
-    moves = (step * basis.mT).to(z).unflatten(1, z.shape[1:])
+    moves = (step * basis.mT.to(z)).unflatten(1, z.shape[1:])
     moved = torch.cat([z, (z[:, None] + moves).flatten(0, 1)])
     held = {
         name: torch.cat([value, value.repeat_interleave(count, dim=0)])
         for name, value in game.prior(codes, rng).items()
     }
     out = modality.rows(game.decode(moved, held))
-    return (out[codes:].unflatten(0, (codes, count)) - out[:codes, None]) / float(step)
+    return (out[codes:].unflatten(0, (codes, count)) - out[:codes, None]) / step.to(out)

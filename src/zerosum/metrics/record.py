@@ -7,7 +7,6 @@ import math
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from importlib.metadata import version
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 
 from zerosum.errors import UserError
 from zerosum.metrics.score import Score
+from zerosum.version import __version__
 
 Setting: TypeAlias = str | int | float | bool | None
 
@@ -204,7 +204,7 @@ def compare(first: ScoreRecord, second: ScoreRecord) -> Comparison:
 def versions() -> dict[str, str]:
     """Versions of what the arithmetic rests on."""
     return {
-        "zerosum": version("zerosum"),
+        "zerosum": __version__,
         "torch": str(torch.__version__),
         "numpy": np.__version__,
         "python": platform.python_version(),

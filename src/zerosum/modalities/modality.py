@@ -47,6 +47,21 @@ class Inspection:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What is trained on a path when no system is named.
+
+    Attributes:
+        preset: The preset.
+        settings: What is changed in it, by dotted path.
+        why: What was looked at, in words such as `312 images of 48x48, on cpu`; may be empty.
+    """
+
+    preset: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Fault:
     """Something wrong with data, found before anything is learned from them.
 
@@ -133,9 +148,16 @@ class Modality(ABC):
             UserError: Nothing is there, or nothing can be read.
         """
 
-    def settings(self, path: str) -> dict[str, Any]:
-        """Settings that a path needs when no system is named, such as a size; none by default."""
-        return {}
+    def choice(self, path: str, device: str, asked: Mapping[str, Any]) -> Choice:
+        """What to train on a path when no system is named; the default preset as it is, if a
+        kind does not say more.
+
+        Args:
+            path: As typed.
+            device: Type of the device, such as `cpu`.
+            asked: What the user sets, by dotted path; it goes before the choice's settings.
+        """
+        return Choice(self.default)
 
     # -- what sampling can be asked for ----------------------------------------------------
 

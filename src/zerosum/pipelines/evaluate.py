@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zerosum.core.detect import Detector
 from zerosum.core.draw import given_inputs
+from zerosum.core.frozen import helpers
 from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.runtime import find_device
 from zerosum.data.config import DataConfig
@@ -111,7 +112,7 @@ class Evaluator:
         generator = Generator.load(path, device=str(self.device), module=module)
         reference = self._learned(generator)
         fake, truth = self._draw(generator, reference)
-        averaged = generator.recipe.ema.half_life > 0
+        averaged = generator.recipe.ema.on
         held_out, probable = reference.held_out, None
         if held_out and has_likelihood(generator.game):
             probable = partial(likelihood, generator.game, held_out, self.seed)
@@ -119,7 +120,12 @@ class Evaluator:
         if isinstance(generator.game, Detector) and reference.split.trial is not None:
             detector = AnomalyDetector(generator, on_progress=self._report)
             detection = cache(partial(detector.detected, samples=self.samples))
-        return self._evaluate(str(path), reference, fake, averaged, truth, probable, detection)
+        found = self._evaluate(str(path), reference, fake, averaged, truth, probable, detection)
+        features = self._judge(reference).features.name
+        if features in helpers(generator.game):
+            note = f"{features} took part in this training: scores on its features flatter it"
+            found.notes.append(note)
+        return found
 
     def baselines(self, path: str | Path, module: str | None = None) -> list[Evaluation]:
         """Score honest methods that are no GAN on the data of a run, by the same protocol.

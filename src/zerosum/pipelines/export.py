@@ -26,7 +26,15 @@ from zerosum.training.scores import closing
 FORMAT = 1
 
 
-def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) -> list[Path]:
+def write(
+    game: Game,
+    recipe: Recipe,
+    codec: Codec,
+    folder: Path,
+    scores: Path,
+    *,
+    critic: bool = True,
+) -> list[Path]:
     """Write a model folder.
 
     Args:
@@ -35,6 +43,7 @@ def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) 
         codec: How its data became fields.
         folder: A new or empty folder.
         scores: `scores.jsonl` of the run; may be missing.
+        critic: Whether what sampling does not need is written too.
 
     Returns:
         The files written: config.json, model.safetensors (what sampling needs),
@@ -60,7 +69,7 @@ def write(game: Game, recipe: Recipe, codec: Codec, folder: Path, scores: Path) 
     }
     with atomic(folder / "model.safetensors") as partial:
         save_tensors(kept, partial, {"format": "pt"})
-    if rest:
+    if rest and critic:
         with atomic(folder / "critic.safetensors") as partial:
             save_tensors(rest, partial, {"format": "pt"})
     write_codec(codec, folder)
@@ -120,6 +129,9 @@ def fill(game: Game, folder: Path) -> None:
 
 def card(game: Game, recipe: Recipe, scored: list[dict[str, Any]]) -> str:
     """The model card: what it is, what it learned from, how it scored and how to use it."""
+    origin, licence = (recipe.facts.get(name) for name in ("imported_from", "weights_licence"))
+    made = f"imported by zerosum from {origin}" if origin else "trained with zerosum"
+    bound = f"- Licence of the weights: {licence}.\n" if licence else ""
     parameters = sum(p.numel() for m in game.generators() for p in m.parameters())
     name = f"{recipe.system}/{recipe.preset}" if recipe.preset else recipe.system
     facts = "\n".join(
@@ -128,7 +140,7 @@ def card(game: Game, recipe: Recipe, scored: list[dict[str, Any]]) -> str:
     label = ", label=0" if "label" in game.conditions() else ""
     return f"""# {name}
 
-A generator trained with zerosum. {parameters:,} parameters.
+A generator {made}. {parameters:,} parameters.
 
 | what | value |
 |---|---|
@@ -148,7 +160,8 @@ samples = zerosum.load("PATH OF THIS FOLDER").sample(16, seed=0{label})
 
 ## Before you ship it
 
-- Data and their licence: **fill in**. The licence of the training data may bind what is generated.
+{bound}- Data and their licence: **fill in**. The licence of the training data may bind what is
+  generated.
 - Intended use and known failures: **fill in**.
 - The scores above rank checkpoints of one run; they are no evidence of fitness for a purpose.
 """
@@ -161,9 +174,12 @@ def _facts(recipe: Recipe, seen: int) -> dict[str, Any]:
         facts[key.replace("_", " ")] = text
     if recipe.remedies:
         facts["remedies"] = ", ".join(remedy.name for remedy in recipe.remedies)
+    if "imported_from" in recipe.facts:  # how it was trained is not in the file
+        return facts
     facts["examples seen"] = f"{seen:,}"
     facts["seed"] = recipe.train.seed
-    facts["averaged weights"] = f"half-life {recipe.ema.half_life:,.0f} examples"
+    half_life = recipe.ema.wanted(recipe.train.examples)
+    facts["averaged weights"] = f"half-life {half_life:,.0f} examples"
     return facts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zerosum.core.frozen import helpers
 from zerosum.core.recipe import Recipe
 from zerosum.data.source import Source, Split
 from zerosum.modalities import modality
@@ -39,7 +40,7 @@ class Exams:
         screen: ProgressBar,
     ) -> None:
         self.asked, self.state, self.out, self.screen = recipe.evaluate, state, out, screen
-        self.averaged, self.examples = recipe.ema.half_life > 0, recipe.train.examples
+        self.averaged, self.examples = recipe.ema.on, recipe.train.examples
         self._judge = self._find_judge(recipe, split) if state.runtime.first else None
         self._waited, self.known = state.runtime.share(self._found())
 
@@ -112,6 +113,9 @@ class Exams:
             return None
         kind, title = modality.of(recipe.data), recipe.data.title
         judge = RunJudge.of(split, kind, self.state.game, recipe.evaluate, title)
+        asked = recipe.evaluate.features
+        if judge is not None and asked in helpers(self.state.game):
+            self.screen.note(f"{asked} takes part in this training: scores on it flatter the run")
         count = min(len(split.train), recipe.evaluate.samples)
         if judge is None and count < FEWEST:
             self.screen.note(

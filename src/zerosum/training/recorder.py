@@ -95,7 +95,8 @@ class Recorder:
         for name, value in log.items():
             self._values.setdefault(name, []).append(value.detach())
         for name, signal in signals.items():
-            self._values.setdefault(f"signal/{name}", []).append(signal.float().mean())
+            title = name if "/" in name else f"signal/{name}"  # some have a group of their own
+            self._values.setdefault(title, []).append(signal.float().mean())
 
     def flush(self, progress: Progress, extra: Mapping[str, float]) -> dict[str, float]:
         """Means over the interval and over all ranks, given to each logger and returned."""

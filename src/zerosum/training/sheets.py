@@ -98,11 +98,12 @@ def curve_panels(
     wanted: dict[str, Callable[[str], bool]] = {
         "Losses": lambda name: (
             "/" in name
-            and not name.startswith("signal/")
+            and not name.startswith(("signal/", "ada/"))
             and not name.endswith(("/skipped", "/grad_norm"))
         ),
         "Gradient norms": lambda name: name.endswith("/grad_norm"),
         "Signals": lambda name: name.startswith("signal/"),
+        "Augmentation": lambda name: name.startswith("ada/"),
     }
     found: dict[str, Panel] = {}
     for title, chosen in wanted.items():

@@ -16,6 +16,7 @@ from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import build_game
 from zerosum.core.registry import recipe as find_recipe
+from zerosum.core.remedies import Remedied
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import Codec, read_codec
 from zerosum.data.feed import Feed, feed
@@ -36,6 +37,7 @@ from zerosum.training.recorder import JsonLines, Logger, Recorder
 from zerosum.training.run import RunFolder
 from zerosum.training.sheets import SheetSeries
 from zerosum.training.state import TrainingState, seed_everything
+from zerosum.training.transfer import begin_with
 from zerosum.training.watch import Alarm, Watch
 
 
@@ -52,6 +54,7 @@ class Trainer:
 
     Attributes:
         first: Whether this process is the one that writes and speaks; known after `fit` began.
+        notes: Lines to say, and to keep in the run's folder, before those about the data.
 
     Raises:
         UserError: From `fit`: wrong data, folder, device or disk, in one line.
@@ -71,7 +74,7 @@ class Trainer:
         self.asked, self.out = recipe, RunFolder(Path(out))
         self.device, self.loggers, self.module = device, list(loggers), module
         self.screen = ProgressBar(quiet, modality.of(recipe.data).noun, transient=False)
-        self.first = True
+        self.first, self.notes = True, list[str]()
         self._interrupts = Interrupts()
 
     def fit(self) -> Game:
@@ -93,10 +96,10 @@ class Trainer:
                 )
             finally:
                 reader.close()
-            game = self._build_game(recipe, runtime)
+            game, begun = self._build_game(recipe, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, split.codec, runtime, stack)
-                self._tell(split.train.notes, runtime)
+                self._tell([*self.notes, *split.train.notes, *begun], runtime)
                 for line in recipe.warnings:
                     self.screen.note(line)
                 stack.enter_context(self._interrupts)
@@ -140,7 +143,7 @@ class Trainer:
                 )
                 game.progress = now
                 self._feed_back(game, split, runtime)
-                state.ema.update(train.batch, now.seen)
+                state.ema.update(train.batch, now)
                 recorder.add(log, game.signals)
                 alarm = watch.after_step(log, batches.position)
                 skipped = self._guard(log, skipped, train.patience, now)
@@ -200,8 +203,9 @@ class Trainer:
         if runtime.first and notes:
             write_text(self.out.notes, "".join(f"{printable(line)}\n" for line in notes))
 
-    def _build_game(self, recipe: Recipe, runtime: Runtime) -> Game:
-        """The game, the same on every rank. A recipe that cannot be played ends here."""
+    def _build_game(self, recipe: Recipe, runtime: Runtime) -> tuple[Game, list[str]]:
+        """The game, the same on every rank, and what is to be said of the weights that it begins
+        with. A recipe that cannot be played ends here."""
         seed_everything(recipe.train.seed)
         game = build_game(recipe, self.module).to(runtime.device)
         if set(game.players()) != set(recipe.optim):
@@ -209,16 +213,21 @@ class Trainer:
                 f"{recipe.system} has the players {', '.join(game.players())}, but the recipe has "
                 f"optimizers for {', '.join(recipe.optim)}: give optim one entry per player"
             )
+        begun: list[str] = []
+        if recipe.train.start and not checkpoint.checkpoints(self.out.checkpoints):
+            begun.append(begin_with(game, recipe.train.start))
         if recipe.train.channels_last:
             game.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         runtime.broadcast(game)
-        return game
+        return game, begun
 
     def _set_up(
         self, recipe: Recipe, split: Split, game: Game, runtime: Runtime
     ) -> tuple[TrainingState, Feed | StreamFeed]:
         """Optimizers, averages and batches, as they were when the run stopped."""
         train, players = recipe.train, game.players()
+        if isinstance(game, Remedied):
+            game.learn_from(split)
         optimizers = build_optimizers(recipe.optim, players)
         ema = EMA(game, recipe.ema.half_life, recipe.ema.ramp)
         state = TrainingState(game, optimizers, ema, runtime, split.train, split.codec.hash)

@@ -2,7 +2,8 @@
 
 `Recipe.remedies` names them. Each is a class here, not a flag in a model's file. They are applied
 in the order of `REMEDIES`, whatever the order in the recipe: labels are changed before anchors
-follow the logits, and gradients are normalised where they leave the critic's side.
+follow the logits, gradients are normalised where they leave the critic's side, and `ada` measures
+the logits as the critic gave them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from torch import nn
 
 from zerosum.core.game import Game
+from zerosum.core.remedies.adaptive import AdaptiveAugmentation
 from zerosum.core.remedies.base import Effect, Remedied, Remedy
 from zerosum.core.remedies.objective import FlippedLabels, LabelSmoothing, Lecam, TopK
 from zerosum.core.remedies.shown import InstanceNoise, NormalisedGradient, Shown, ShowsAugmented
@@ -30,6 +32,7 @@ AnyRemedy = Annotated[
     | FlippedLabels
     | Lecam
     | TopK
+    | AdaptiveAugmentation
     | HistoricalAveraging,
     Field(discriminator="name"),
 ]
@@ -42,6 +45,7 @@ _ORDER: tuple[type[Remedy], ...] = (
     FlippedLabels,
     Lecam,
     TopK,
+    AdaptiveAugmentation,
     HistoricalAveraging,
 )
 REMEDIES: dict[str, type[Remedy]] = {kind.model_fields["name"].default: kind for kind in _ORDER}
@@ -103,6 +107,7 @@ def with_remedies(kind: type[Game], config: GameConfig, remedies: Sequence[Remed
 
 __all__ = [
     "REMEDIES",
+    "AdaptiveAugmentation",
     "AnyRemedy",
     "Effect",
     "FlippedLabels",

@@ -12,6 +12,7 @@ from torch import nn
 from zerosum.config import Part
 from zerosum.core.game import Game, Progress, Terms, Turn
 from zerosum.data.fields import Batch
+from zerosum.data.source import Split
 
 
 class Effect(nn.Module):
@@ -20,6 +21,13 @@ class Effect(nn.Module):
     An effect holds no module of the game, and reaches into it by bound methods alone, so that a
     copy of the game is treated by a copy of the effect.
     """
+
+    def learn_from(self, split: Split) -> None:
+        """Take what it needs of the run's data; called once, before the first step.
+
+        Raises:
+            UserError: The data lack it.
+        """
 
     def turn(self, game: Game, turn: Turn) -> Turn:
         """A turn of the step that comes, as it is to be played."""
@@ -76,6 +84,12 @@ class Remedied(Game):
             assert isinstance(effect, Effect)
             found = [effect.turn(self, turn) for turn in found]
         return found
+
+    def learn_from(self, split: Split) -> None:
+        """Show the effects the data of the run, once, before the first step."""
+        for effect in self.remedies:
+            assert isinstance(effect, Effect)
+            effect.learn_from(split)
 
     def after_step(self, progress: Progress) -> None:
         super().after_step(progress)

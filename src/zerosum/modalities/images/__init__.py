@@ -21,14 +21,21 @@ from zerosum.modalities.images.codec import ImageCodec
 from zerosum.modalities.images.config import Images
 from zerosum.modalities.images.degraded import Degraded
 from zerosum.modalities.images.domains import Domains
-from zerosum.modalities.images.fields import ImageField, LabelMap
+from zerosum.modalities.images.dressed import Dressed
+from zerosum.modalities.images.fields import ImageField, LabelMap, Lightness
+from zerosum.modalities.images.greyed import Greyed, GreyedCodec, without_learning
 from zerosum.modalities.images.label_maps import LabelCodec, in_colours
 from zerosum.modalities.images.labelled import Labelled
 from zerosum.modalities.images.masked import Masked
-from zerosum.modalities.images.model import ImageConfig, LabelledImageConfig
+from zerosum.modalities.images.model import (
+    ImageConfig,
+    LabelledImageConfig,
+    MaybeLabelledImageConfig,
+)
 from zerosum.modalities.images.pairs import Pairs
 from zerosum.modalities.images.unpaired import Unpaired
 from zerosum.modalities.modality import (
+    Choice,
     Fault,
     Inspection,
     Listed,
@@ -42,6 +49,8 @@ __all__ = [
     "Anomalies",
     "Degraded",
     "Domains",
+    "Dressed",
+    "Greyed",
     "ImageCodec",
     "ImageConfig",
     "ImageField",
@@ -49,7 +58,9 @@ __all__ = [
     "LabelMap",
     "Labelled",
     "LabelledImageConfig",
+    "Lightness",
     "Masked",
+    "MaybeLabelledImageConfig",
     "Pairs",
     "Unpaired",
 ]
@@ -74,6 +85,8 @@ class Pictures(Modality):
         Anomalies,
         Degraded,
         Masked,
+        Greyed,
+        Dressed,
     )
     default: ClassVar[str] = "rpgan/photos"
     raw: ClassVar[str] = "pixels"
@@ -104,10 +117,24 @@ class Pictures(Modality):
 
         return inspect(path, limit=limit, on_progress=on_progress).described()
 
-    def settings(self, path: str) -> dict[str, Any]:
+    def choice(self, path: str, device: str, asked: Mapping[str, Any]) -> Choice:
+        from zerosum.config import parse_size
+        from zerosum.modalities.images.choosing import chosen, row
         from zerosum.modalities.images.inspect import inspect
 
-        return {"data.size": inspect(path, limit=LOOK).size}
+        found, size = row(device), asked.get("data.size")
+        seen = inspect(path, limit=LOOK, largest=found.largest)
+        try:
+            wanted: Any = parse_size(size)
+        except ValueError:  # the recipe refuses it, in its own words
+            wanted = None
+        learned = wanted or seen.size or next(iter(seen.sizes))
+        settings = chosen(learned, seen.train, device)
+        if size is None and seen.size is not None:
+            settings = {"data.size": seen.size, **settings}
+        height, width = learned
+        why = f"{seen.train:,} images to learn from, at {height}x{width}, on {device}"
+        return Choice(found.preset, settings, why)
 
     def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
         from zerosum.modalities.images.show import columns_for
@@ -191,6 +218,14 @@ class Pictures(Modality):
             from zerosum.modalities.images.masks import fillings
 
             made = fillings(inputs["input"], inputs["mask"])
+            return {name: {"image": answers, **inputs} for name, answers in made.items()}
+        if "garment" in inputs:
+            from zerosum.modalities.images.dressed import pasted
+
+            made = {"pasted unbent": pasted(inputs)}
+            return {name: {"image": answers, **inputs} for name, answers in made.items()}
+        if isinstance(codec, GreyedCodec):
+            made = without_learning(train.some(n, seed)["image"], inputs["input"])
             return {name: {"image": answers, **inputs} for name, answers in made.items()}
         made = baselines(train.some(n, seed), inputs["input"], paired=train.answers)
         return {name: {"image": answers, **inputs} for name, answers in made.items()}

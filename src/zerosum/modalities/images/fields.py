@@ -26,6 +26,17 @@ class ImageField(Field):
         return raw.flip(-1)
 
 
+class Lightness(Field):
+    """The L* of a picture, float32 in [-1, 1], without its colours: see `lab.parted`."""
+
+    kind: Literal["lightness"] = "lightness"
+    shape: tuple[Literal[1], int, int]
+    """(1, height, width)."""
+
+    def mirror(self, raw: Tensor) -> Tensor:
+        return raw.flip(-1)
+
+
 class LabelMap(Field):
     """A class for each pixel: int64 or uint8 (B, H, W), never scaled."""
 

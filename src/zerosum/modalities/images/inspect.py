@@ -132,7 +132,11 @@ def _look(pictures: Pictures, number: int) -> _Look | BadPictureError:
 
 
 def inspect(
-    path: str, *, limit: int | None = None, on_progress: OnProgress | None = None
+    path: str,
+    *,
+    limit: int | None = None,
+    on_progress: OnProgress | None = None,
+    largest: int = _MODEST,
 ) -> Report:
     """Look at every picture of a set, or at `limit` of them spread evenly.
 
@@ -140,6 +144,7 @@ def inspect(
         path: Anything that `Images.path` takes.
         limit: Look at no more than that many.
         on_progress: Called now and then with (done, of how many).
+        largest: Pixels of the shorter side that are recommended at most.
 
     Raises:
         UserError: Nothing is there, or no picture can be read.
@@ -169,7 +174,7 @@ def inspect(
         groups[look.digest].append(number)
     twins = [numbers for numbers in groups.values() if len(numbers) > 1]
     sizes = Counter(look.size for look in looks.values())
-    size = _recommended(sizes)
+    size = _recommended(sizes, largest)
     height, width = size or next(iter(sizes))
     channels = 1 if all(look.grey for look in looks.values()) else 3
     options = [] if size is None else [f"data.size={_written(size)}"]
@@ -233,24 +238,24 @@ def _leaked(gallery: Gallery, twins: list[list[int]]) -> tuple[str, ...]:
     return tuple(names[number] for numbers in crossing for number in numbers if number in held)
 
 
-def _recommended(sizes: Counter[tuple[int, int]]) -> tuple[int, int] | None:
+def _recommended(sizes: Counter[tuple[int, int]], largest: int) -> tuple[int, int] | None:
     """A size that nearly all pictures reach and a small machine can train."""
     if len(sizes) == 1:
         stored = next(iter(sizes))
-        size = _doubled(stored)
+        size = _doubled(stored, largest)
         return None if size == stored else size
     shorts = np.sort([min(size) for size in sizes.elements()])
     reached = int(shorts[len(shorts) // 10])  # nine in ten are at least that large
-    side = min(_MODEST, max(8, 1 << (reached.bit_length() - 1)))
+    side = min(largest, max(8, 1 << (reached.bit_length() - 1)))
     return side, side
 
 
-def _doubled(size: tuple[int, int]) -> tuple[int, int]:
+def _doubled(size: tuple[int, int], largest: int) -> tuple[int, int]:
     """Nearly the same proportions, of a modest size that is a small grid doubled a few times.
 
     Convolutional networks double a grid whose shorter side has 4 to 7 pixels.
     """
-    scale = min(1.0, _MODEST / min(size))
+    scale = min(1.0, largest / min(size))
     height, width = (max(8, round(side * scale)) for side in size)
     while True:
         step = 1 << ((min(height, width) // 4).bit_length() - 1)
@@ -272,8 +277,8 @@ def _warnings(report: Report) -> tuple[str, ...]:
         lines.append(f"{len(report.unreadable):,} of {seen:,} pictures cannot be read")
     if report.count < _FEW:
         lines.append(
-            f"very few pictures ({report.count:,}): the network will learn them by heart; "
-            "use augmentation"
+            f"very few pictures ({report.count:,}): a network learns them by heart; train --data "
+            "adds augmentation, with a system of your own add remedies=diffaugment"
         )
     if report.leaked:
         lines.append(

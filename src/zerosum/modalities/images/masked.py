@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
@@ -15,24 +14,16 @@ from torch import Tensor
 from zerosum.data.codec import Codec
 from zerosum.data.config import OnProgress
 from zerosum.data.fields import Field
-from zerosum.data.parts import SEED, limited
+from zerosum.data.parts import SEED
 from zerosum.data.pixels import Framing, Pixels
-from zerosum.data.places import GIB
 from zerosum.data.source import Mirrored, Source, Split
 from zerosum.data.visits import Visits
 from zerosum.errors import UserError, nearest
-from zerosum.modalities.images.containers import Shards, container
-from zerosum.modalities.images.decoding import (
-    BadPictures,
-    colourful,
-    decoded,
-    none_readable,
-    settle_framing,
-)
-from zerosum.modalities.images.degraded_sets import NAMED, SharpSet
+from zerosum.modalities.images.decoding import BadPictures, decoded
 from zerosum.modalities.images.fields import ImageField
+from zerosum.modalities.images.framed import find_photos, read_framed
 from zerosum.modalities.images.masks import MASKS, drawn
-from zerosum.modalities.images.pair_sets import find_pairs, find_pictures
+from zerosum.modalities.images.pair_sets import find_pictures
 from zerosum.modalities.images.pairs import PairCodec
 from zerosum.modalities.images.settings import PictureSettings
 
@@ -82,47 +73,28 @@ class Masked(PictureSettings):
             UserError: Nothing is there, a picture cannot be read, or sizes differ and none was
                 asked for.
         """
-        found, bad = self._found(), BadPictures(self.skip_bad)
-        train, held, note = found.parts(self.holdout)
-        train = limited(train, self.limit)
-        used, final = np.concatenate([train, held]), True
-        if isinstance(codec, MaskedCodec):
-            framing = codec.framings["image"]
-        else:
-            framing, final = settle_framing(self, self.path, found.high, used, bad, on_progress)
-        needed = len(used) * framing.channels * framing.size[0] * framing.size[1] / GIB
-        if needed > self.memory:
-            raise UserError(
-                f"{self.path} takes {needed:.1f} GiB decoded, more than data.memory="
-                f"{self.memory:g}: raise it, or lower data.size or data.limit"
-            )
-        pixels = decoded(found.high, used, framing, bad, on_progress)
-        if not final and not colourful(pixels):
-            framing, pixels = replace(framing, channels=1), pixels[:, :1]
-        ours = (
-            codec
-            if isinstance(codec, MaskedCodec)
-            else MaskedCodec({"input": framing, "image": framing})
-        )
-        keep = np.array([number not in bad.found for number in used.tolist()], dtype=bool)
-        masks = self._masks(framing)
+        ours = codec if isinstance(codec, MaskedCodec) else None
+        framing = None if ours is None else ours.framings["image"]
+        found = find_photos(self.path, self.memory)
+        read = read_framed(self, self.path, found, framing, on_progress)
+        if ours is None:
+            ours = MaskedCodec({"input": read.framing, "image": read.framing})
+        masks, fields = self._masks(read.framing), ours.fields
 
-        def source(where: slice, word: str) -> MaskedSource:
+        def source(pixels: Pixels, word: str) -> MaskedSource:
             return MaskedSource(
-                pixels[where][keep[where]],
+                pixels,
                 self.masks if masks is None else masks,
-                fields=ours.fields,
-                name=f"{found.name}/{word}",
-                notes=(*found.notes, *found.high.remarks(), *bad.notes()),
-                skipped=bad.names(),
+                fields=fields,
+                name=f"{read.name}/{word}",
+                notes=read.notes,
+                skipped=read.skipped,
             )
 
-        learned: Source = source(slice(0, len(train)), "train")
-        aside = source(slice(len(train), None), "heldout")
-        if not len(learned):
-            raise none_readable(self.path, len(train), bad.example)
+        learned: Source = source(read.train, "train")
         learned = Mirrored(learned) if self.flip else learned
-        return Split(learned, aside if len(aside) else None, note, ours)
+        aside = source(read.heldout, "heldout") if len(read.heldout) else None
+        return Split(learned, aside, read.part, ours)
 
     def at(self, path: str) -> Self:
         return self.model_copy(update={"path": path})
@@ -130,31 +102,6 @@ class Masked(PictureSettings):
     @property
     def title(self) -> str:
         return self.path
-
-    def _found(self) -> SharpSet:
-        if self.path in NAMED:
-            return NAMED[self.path]()
-        if self.path == "facades":
-            pairs = find_pairs(self.path, self.memory)
-            photos = pairs.sides[0]
-            return SharpSet("facades", photos, None, pairs.train, pairs.heldout, pairs.part)
-        found = container(self.path)
-        if isinstance(found, Shards):
-            raise UserError(
-                f"{self.path}: pictures to be masked are decoded into memory, which a "
-                "stream is not: give a folder or an archive"
-            )
-        gallery = found.gallery(self.memory)
-        part = re.sub(r"^.*own | part.*$", "", gallery.heldout_note) or "held-out"
-        return SharpSet(
-            gallery.name,
-            gallery.pictures,
-            None,
-            gallery.train,
-            gallery.heldout,
-            part,
-            gallery.notes,
-        )
 
     def _masks(self, framing: Framing) -> NDArray[np.bool_] | None:
         """The masks of a folder (M, H, W); None where they are drawn."""

@@ -41,14 +41,45 @@ class LabelledImageConfig(ImageConfig):
     """Number of classes; 0 takes it from the data."""
 
     def matched(self, spec: DataSpec) -> Self:
-        if spec.classes < 2:
+        return super().matched(spec).model_copy(update={"classes": classes_of(spec, self.classes)})
+
+
+class MaybeLabelledImageConfig(ImageConfig):
+    """Configuration of a game that is told the class of an image where it is asked to be."""
+
+    labels: bool = False
+    """Tell both networks the class; needs data with labels."""
+    classes: Whole = 0
+    """Number of classes with `labels`, taken from the data; 0 without."""
+
+    def matched(self, spec: DataSpec) -> Self:
+        if self.classes and not self.labels:
             raise UserError(
-                "this model is conditional and needs labels, but the data have none: put the "
-                "images into one sub-folder per class, or choose a model without labels (dcgan)"
+                f"model.classes={self.classes} without labels: set model.labels=true, or leave "
+                "model.classes out"
             )
-        if self.classes not in (0, spec.classes):
-            raise UserError(
-                f"model.classes={self.classes} but the data have {spec.classes} classes: "
-                "leave model.classes out, the model follows the data"
-            )
-        return super().matched(spec).model_copy(update={"classes": spec.classes})
+        classes = classes_of(spec, self.classes) if self.labels else 0
+        return super().matched(spec).model_copy(update={"classes": classes})
+
+
+def classes_of(spec: DataSpec, asked: int = 0) -> int:
+    """The number of classes of data for a game that is told them.
+
+    Args:
+        spec: What the data are.
+        asked: The number that was set by hand; 0 for none.
+
+    Raises:
+        UserError: There are no labels, or another number of classes.
+    """
+    if spec.classes < 2:
+        raise UserError(
+            "this model is conditional and needs labels, but the data have none: put the "
+            "images into one sub-folder per class, or choose a model without labels (dcgan)"
+        )
+    if asked not in (0, spec.classes):
+        raise UserError(
+            f"model.classes={asked} but the data have {spec.classes} classes: "
+            "leave model.classes out, the model follows the data"
+        )
+    return spec.classes

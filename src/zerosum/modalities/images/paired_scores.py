@@ -99,6 +99,33 @@ def paired_iou(*, real: Tensor, fake: Tensor) -> Score:
     return _over_pictures(torch.where(either > 0, both / either.clamp(min=1), 1.0), 0.0)
 
 
+def colourfulness(pictures: Tensor) -> Tensor:
+    """How colourful pictures are, (N,): 0 for greys, 15 slightly, 45 quite, 109 extremely.
+
+    Hasler and Suesstrunk 2003, "Measuring colourfulness in natural images": M^(3), on the scale
+    0..255.
+
+    Args:
+        pictures: (N, C, H, W) in [-1, 1], grey or RGB; an alpha channel is left out.
+    """
+    if pictures.shape[1] < 3:
+        return torch.zeros(len(pictures), dtype=torch.float64)
+    red, green, blue = (pictures[:, :3].detach().cpu().double() * 127.5).flatten(2).unbind(1)
+    opponents = torch.stack([red - green, (red + green) / 2 - blue])
+    spread, mean = opponents.std(2, correction=0), opponents.mean(2)
+    return spread.norm(dim=0) + 0.3 * mean.norm(dim=0)
+
+
+def paired_colourfulness(*, real: Tensor, fake: Tensor) -> Score:
+    """Mean absolute difference of the colourfulness of answers and true ones, 0 for equal
+    pictures.
+
+    Arguments as for `paired_l1`.
+    """
+    _difference(real, fake)
+    return _over_pictures((colourfulness(fake) - colourfulness(real)).abs(), 0.0)
+
+
 def _difference(real: Tensor, fake: Tensor) -> Tensor:
     """Differences (N, C, H, W) on the scale 0..1, float64 on the CPU."""
     if real.shape != fake.shape:
@@ -138,6 +165,7 @@ PAIRED_METRICS: Mapping[str, Metric] = {
     "ssim": _paired("ssim", paired_ssim, "higher"),
     "perceptual": _paired("perceptual", paired_perceptual, "lower"),
     "iou": _paired("iou", paired_iou, "higher"),
+    "colourfulness": _paired("colourfulness", paired_colourfulness, "lower"),
 }
 """Metrics that need the true answer to each input."""
 

@@ -125,9 +125,9 @@ def perceptual_distances(real: Tensor, fake: Tensor) -> Tensor:
     Raises:
         UserError: The weights are not here.
     """
-    network = PerceptualLayers().eval()
+    network = PerceptualLayers().eval().to(real.device)
     found = []
-    for a, b in zip(real.float().cpu().split(16), fake.float().cpu().split(16)):
+    for a, b in zip(real.float().split(16), fake.float().to(real.device).split(16)):
         layers = [
             (normalize(x, dim=1) - normalize(y, dim=1)).square().sum(1).mean((1, 2))
             for x, y in zip(network(a), network(b))

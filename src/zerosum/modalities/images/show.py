@@ -22,14 +22,17 @@ def columns_for(shape: tuple[int, ...]) -> int:
 
 
 def image_sheet(samples: Batch, real: Batch, columns: int) -> Image.Image:
-    """A grid of images; where they answer inputs, rows of input, answer and truth."""
+    """A grid of images; where they answer inputs, rows of input, answer and truth, and after the
+    input the garment where it was given too."""
     images = samples["image"].cpu()
     if "input" in samples:
         columns = max(2, columns // 3)
         given = _like(samples["input"].cpu(), images)
         truth = _like(real["image"].cpu(), images) if "image" in real else images[:0]
         count = min(len(images), 8 * columns)
-        triples = [given[:count], images[:count]] + ([truth[:count]] if len(truth) else [])
+        garments = [samples["garment"].cpu()[:count]] if "garment" in samples else []
+        triples = [given[:count], *garments, images[:count]]
+        triples += [truth[:count]] if len(truth) else []
         images = torch.stack([part[: len(triples[-1])] for part in triples], 1).flatten(0, 1)
         columns *= len(triples)
     return grid(images, columns, side=sheet_side(images, columns), gap=4)

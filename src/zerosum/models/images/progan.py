@@ -19,7 +19,7 @@ from itertools import pairwise
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import leaky_relu
 
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
@@ -28,42 +28,17 @@ from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine
 from zerosum.core.search import Factor
 from zerosum.layers.equalised import EqualisedConv2d, EqualisedLinear
-from zerosum.layers.minibatch import MinibatchStddev
 from zerosum.layers.norm import PixelNorm
 from zerosum.layers.pyramid import doublings
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.images import ImageConfig, Images
+from zerosum.nets.growing import Critic, doubled, faded, grown, halved, share_of
 
 
 def level_at(progress: Progress, levels: int, growing: float) -> float:
-    """How far the networks have grown: 0 is the small grid, `levels` the full size.
-
-    The first `growing` share of the run is cut into equal phases: train the small grid, fade in
-    a doubling, train, fade in the next, ... and the rest trains the full size. A fraction is a
-    level being faded in. Without an end of the run everything is grown.
-    """
-    if not progress.total or growing <= 0:
-        return float(levels)
-    phase = progress.seen / (growing * progress.total) * 2 * levels
-    whole = int(phase // 2)
-    return min(whole + max(phase - 2 * whole - 1, 0.0), float(levels))
-
-
-def halved(x: Tensor, times: int) -> Tensor:
-    """Maps with each 2^times x 2^times pixels replaced by their mean."""
-    return avg_pool2d(x, 2**times) if times else x
-
-
-def doubled(x: Tensor, times: int) -> Tensor:
-    """Maps with each pixel repeated 2^times in both directions."""
-    return interpolate(x, scale_factor=float(2**times)) if times else x
-
-
-def faded(images: Tensor, level: float) -> Tensor:
-    """Images of the size of the next whole level, with its detail faded in (section 2)."""
-    share = 1 - (math.ceil(level) - level)
-    return images if share == 1 else torch.lerp(doubled(halved(images, 1), 1), images, share)
+    """How far the networks have grown, see `zerosum.nets.growing.grown`."""
+    return grown(progress.seen, progress.total, levels, growing)
 
 
 class Generator(nn.Module):
@@ -104,57 +79,18 @@ class Generator(nn.Module):
         top = math.ceil(level)
         x = self._active(self.first(self.norm(z)).unflatten(1, self.shape))
         x = self._active(self.conv(x))
-        image = self._share(level, 0) * doubled(self.colours[0](x), top)
+        image = share_of(level, 0) * doubled(self.colours[0](x), top)
         for k in range(1, top + 1):
             x = doubled(x, 1)
             for conv in self.blocks[k - 1]:  # pyright: ignore[reportGeneralTypeIssues]
                 x = self._active(conv(x))
             # Levels that have no share any more are computed nonetheless: small maps cost
             # little, and every layer keeps a gradient, if a zero one.
-            image = image + self._share(level, k) * doubled(self.colours[k](x), top - k)
+            image = image + share_of(level, k) * doubled(self.colours[k](x), top - k)
         return image
 
     def _active(self, x: Tensor) -> Tensor:
         return self.norm(leaky_relu(x, 0.2))
-
-    @staticmethod
-    def _share(level: float, k: int) -> float:
-        """The share of level k in the image: 1 at the level itself, 0 one level away."""
-        return max(1 - abs(level - k), 0.0)
-
-
-class Critic(nn.Module):
-    """Images (B, channels, h, w) of a level, and that level, to logits (B,)."""
-
-    def __init__(self, channels: int, grid: tuple[int, int], maps: list[int], group: int) -> None:
-        """Build the layers; arguments as the generator's, and samples per minibatch group."""
-        super().__init__()
-        self.colours = nn.ModuleList(EqualisedConv2d(channels, m, 1) for m in maps)
-        self.blocks = nn.ModuleList(
-            nn.ModuleList(
-                [EqualisedConv2d(b, b, 3, padding=1), EqualisedConv2d(b, a, 3, padding=1)]
-            )
-            for a, b in pairwise(maps)
-        )
-        self.stddev = MinibatchStddev(group)
-        self.conv = EqualisedConv2d(maps[0] + 1, maps[0], 3, padding=1)
-        self.dense = EqualisedConv2d(maps[0], maps[0], grid)
-        self.score = EqualisedLinear(maps[0], 1, gain=1.0)
-
-    def forward(self, images: Tensor, level: float) -> Tensor:
-        top = math.ceil(level)
-        x = self._seen(images, top)
-        for k in range(top - 1, -1, -1):
-            for conv in self.blocks[k]:  # pyright: ignore[reportGeneralTypeIssues]
-                x = leaky_relu(conv(x), 0.2)
-            # Below the level that fades in, the smaller image comes in beside it.
-            share = min(level - k, 1.0)
-            x = share * halved(x, 1) + (1 - share) * self._seen(halved(images, top - k), k)
-        x = leaky_relu(self.conv(self.stddev(x)), 0.2)
-        return self.score(leaky_relu(self.dense(x), 0.2).flatten(1)).squeeze(1)
-
-    def _seen(self, images: Tensor, k: int) -> Tensor:
-        return leaky_relu(self.colours[k](images), 0.2)
 
 
 class ProGAN(LatentGame):

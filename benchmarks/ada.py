@@ -1,0 +1,191 @@
+"""Augmentation on a thousand images: the same training without, with `diffaugment`, with `ada`.
+
+    OMP_NUM_THREADS=1 python benchmarks/ada.py --seeds 3 --images 500000 --out runs/ada \
+        --page docs/benchmarks/ada.md
+
+Each run learns from 1,000 images of Fashion-MNIST, always the same. Its ten checkpoints are judged
+on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a classifier,
+and by how much the critic tells its 1,000 images from others. What stands in --out is not made
+again, so a bench that was stopped goes on. Table and plot are written between marks of --page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from zerosum.augment.adaptive import overfitted_by_heldout
+from zerosum.bench.pages import between_marks, demand
+from zerosum.core.draw import draw
+from zerosum.core.game import Game
+from zerosum.core.registry import recipe
+from zerosum.data.source import Split
+from zerosum.files import write_text
+from zerosum.metrics import frechet_distance
+from zerosum.modalities.images.extractors import extractor
+from zerosum.plots import COLOURS, save_figure
+from zerosum.training import checkpoint, fitting
+from zerosum.training.run import RunFolder, read_run
+from zerosum.training.trainer import Trainer
+
+MARK = "ada: fashion"
+FEATURES = "cnn-fashion-mnist"
+FEW, SAMPLES, POINTS = 1_000, 5_000, 10
+"""Images to learn from (and as many of each kind for r_v), samples, checkpoints."""
+ARMS: dict[str, list[dict[str, object]]] = {
+    "none": [],
+    "diffaugment": [{"name": "diffaugment"}],
+    "ada": [{"name": "ada", "speed": 100_000}],
+}
+"""Remedies of each arm. The speed is that of short runs: p can reach 1 in a fifth of one."""
+Row = dict[str, float]
+
+
+def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
+    """A row for each checkpoint of a run, which is made where it does not stand there."""
+    folder = arguments.out / f"{arm}-{seed}"
+    file = folder / "judged.json"
+    if file.is_file():
+        return json.loads(file.read_text())
+    every = max(arguments.images // POINTS, 1)
+    asked = recipe(arguments.system).override(
+        {
+            "data.limit": FEW,
+            "remedies": ARMS[arm],
+            "train.seed": seed,
+            "train.examples": arguments.images,
+            "train.checkpoint_every": every,
+            "train.keep": POINTS + 2,
+            "train.sheet_every": arguments.images,
+            "train.log_every": every,
+            "evaluate.samples": 0,
+        }
+    )
+    Trainer(asked, folder, device="cpu", quiet=True).fit()
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    pace = arguments.images / log[-1]["values"]["seconds"]  # over all that a run was stopped
+    strength = {row["seen"]: row["values"].get("ada/p", 0.0) for row in log}
+    # A run that was stopped has a checkpoint of that moment too.
+    found = [row for row in judged(folder) if row["seen"] in strength]
+    rows = [row | {"pace": pace, "p": strength[row["seen"]]} for row in found]
+    write_text(file, json.dumps(rows, indent=1))
+    return rows
+
+
+def judged(folder: Path) -> list[Row]:
+    """Fréchet distance and r_v of each checkpoint of a run."""
+    saved, net = read_run(folder), extractor(FEATURES)
+    split, game = saved.recipe.data.open(saved.codec), saved.game
+
+    def features(images: Tensor) -> Tensor:
+        return torch.cat([net(part) for part in images.split(250)])
+
+    real, rows = features(split.heldout.finished(range(len(split.heldout)))["image"]), []
+    for path in checkpoint.checkpoints(RunFolder(folder).checkpoints):
+        found = checkpoint.load(path)
+        fitting.fill(game, found.game | found.training["extra"][0], str(path))
+        gap = r_v(game, split)
+        fitting.fill(game, found.ema, str(path), whole=False)
+        fake = features(draw(game, SAMPLES, 1)["image"])
+        distance = frechet_distance(real=real, fake=fake, interval=False).value
+        rows.append({"seen": found.state["seen"], "fd": distance, "r_v": gap})
+    return rows
+
+
+@torch.no_grad()
+def r_v(game: Game, split: Split) -> float:
+    """How much the critic has overfitted: 0 not at all, 1 knows what it learned from alone.
+
+    It sees all images unchanged.
+    """
+    (critic,) = game.critics().values()
+    kinds = split.train.some(FEW), split.heldout.some(FEW), draw(game, FEW, 0)
+    logits = [
+        torch.cat([critic({"image": part}).flatten() for part in kind["image"].split(64)])
+        for kind in kinds
+    ]
+    return overfitted_by_heldout(*logits).item()
+
+
+def spread(values: list[float]) -> str:
+    middle = f"{statistics.mean(values):.3g}"
+    return f"{middle} ± {statistics.stdev(values):.2g}" if len(values) > 1 else middle
+
+
+def table(runs: dict[str, list[list[Row]]]) -> str:
+    lines = [
+        "| augmentation | FD at the end | best FD | at images | r_v at the end | p | images/s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for arm, found in runs.items():
+        best = [min(rows, key=lambda row: row["fd"]) for rows in found]
+        cells = [
+            spread([rows[-1]["fd"] for rows in found]),
+            spread([row["fd"] for row in best]),
+            f"{statistics.mean(row['seen'] for row in best):,.0f}",
+            spread([rows[-1]["r_v"] for rows in found]),
+            spread([rows[-1]["p"] for rows in found]) if arm == "ada" else "-",
+            f"{statistics.mean(rows[-1]['pace'] for rows in found):.0f}",
+        ]
+        lines.append(f"| {arm} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot(runs: dict[str, list[list[Row]]], path: Path) -> None:
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    titles = {"fd": "Fréchet distance to the test part", "r_v": "overfitting of the critic, r_v"}
+    for axis, (name, title) in zip(figure.subplots(1, 2), titles.items()):
+        for (arm, found), colour in zip(runs.items(), COLOURS):
+            for number, rows in enumerate(found):
+                x, y = zip(*((row["seen"], row[name]) for row in rows))
+                axis.plot(x, y, color=colour, lw=1.2, label=None if number else arm)
+        axis.set_title(title)
+        axis.set_xlabel("images seen")
+        axis.grid(alpha=0.25)
+        axis.legend(frameon=False)
+    save_figure(figure, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--system", default="rpgan/fashion")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=500_000, help="length of each run")
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--out", type=Path, default=Path("runs/ada"))
+    parser.add_argument("--page", type=Path, help="page to write into, between its marks")
+    arguments = parser.parse_args()
+    if arguments.page:
+        demand(arguments.page, MARK)  # before hours of work
+    runs: dict[str, list[list[Row]]] = {arm: [] for arm in arguments.arms}
+    for seed in range(arguments.seeds):  # seed by seed, so that a stopped bench has whole pairs
+        for arm in arguments.arms:
+            runs[arm].append(results(arguments, arm, seed))
+            print(arm, seed, runs[arm][-1][-1], flush=True)
+    found = table(runs)
+    print(found)
+    if arguments.page:
+        picture = arguments.page.parent.parent / "pictures" / "ada.png"
+        plot(runs, picture)
+        asked = (
+            f"--system {arguments.system} --seeds {arguments.seeds} --images {arguments.images}"
+        )
+        text = (
+            f"```\nOMP_NUM_THREADS=1 python benchmarks/ada.py {asked}\n```\n\n{found}\n\n"
+            f"`{arguments.system}` on {FEW:,} images of Fashion-MNIST, {arguments.images:,} seen; "
+            f"{SAMPLES:,} samples (seed 1) of the averaged generator against the 10,000 images of "
+            f"the test part on `{FEATURES}`; mean ± standard deviation of the training seeds 0 "
+            f"to {arguments.seeds - 1}; one CPU core each, torch {torch.__version__}.\n\n"
+            f"![curves](../pictures/{picture.name})"
+        )
+        between_marks(arguments.page, MARK, text)
+
+
+if __name__ == "__main__":
+    main()
