@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import core_parallel
 import core_tenants
 import pytest
 import torch
 from core_compare import assert_same_end
+from filelock import FileLock
 
 from zerosum.core.registry import recipe
 from zerosum.core.runtime import Runtime
@@ -38,12 +40,21 @@ def torchrun(*arguments, folder):
     return done
 
 
+def run_once(script, temporary):
+    """The folder in which two ranks have run a script, once for all workers of the tests."""
+    place = temporary.getbasetemp()
+    folder = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / script.stem
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "found.pt").is_file():
+            folder.mkdir(exist_ok=True)
+            torchrun(script, folder / "found.pt", folder=folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def played(tmp_path_factory):
     """Folder in which two ranks have played all cases."""
-    folder = tmp_path_factory.mktemp("ranks")
-    torchrun(core_parallel.__file__, folder / "found.pt", folder=folder)
-    return folder
+    return run_once(Path(core_parallel.__file__), tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +151,7 @@ def test_torchrun_trains_and_the_same_command_goes_on(tmp_path):
 @pytest.fixture(scope="module")
 def tenants(tmp_path_factory):
     """What each of two ranks made of each kind of data."""
-    folder = tmp_path_factory.mktemp("tenants")
-    torchrun(core_tenants.__file__, folder / "found.pt", folder=folder)
+    folder = run_once(Path(core_tenants.__file__), tmp_path_factory)
     return torch.load(folder / "found.pt", weights_only=True)
 
 
