@@ -92,6 +92,7 @@ def test_a_healthy_run_is_left_in_peace():
         {"stride/discriminator": 0.07},  # spectral normalisation leaves the length free
         {"lasting_variety": 0.1, "coverage": 0.1, "variety_trend": 1.5},  # late, but learning
         {"swing": 1.5, "progress": 0.8},  # on its way
+        {"leak": -0.0278, "variety": 0.0358},  # as of 300 photos, augmented on both sides, early
     ],
 )
 def test_what_a_healthy_game_may_do_is_not_named(signals):

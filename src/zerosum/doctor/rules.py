@@ -21,6 +21,8 @@ from zerosum.doctor.remedies import Remedy, advise, augment, calm, clip, even, f
 Signals = Mapping[str, float]
 WINDOW = 6
 """Checkups over which movements are judged."""
+VARIED = 0.3
+"""Variety of samples, as a share of real ones', from which they can resemble something else."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,8 @@ RULES = (
         "samples are nearer to augmented pictures than to real ones (difference of squared kernel "
         "distances {value:.4f})",
         advise("Augment generated pictures as well as real ones, in both players' losses"),
+        # A few blurs, as an untrained generator draws, lie nearer to whatever is spread widest.
+        also=lambda s: s.get("variety", 1.0) > VARIED,
     ),
     Rule(
         "condition ignored", "effect", 0.05, False, 3, 0.2,
