@@ -16,7 +16,7 @@ from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.modalities.images.domains import Domains
 from zerosum.models.translation.starganv2 import NOISE, StarGANv2
-from zerosum.nets.style import AdaIN, DomainHeads, MappingNetwork, PlainBlock, chosen
+from zerosum.nets.starganv2 import AdaIN, DomainHeads, MappingNetwork, PlainBlock, chosen
 from zerosum.pipelines.restyle import Restyler
 
 DOMAINS, SIDE = 3, 16

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from zerosum.cli.points import check_out, numbers_of, open_space, seeds_of, write_pictures
+from zerosum.cli.spaces import check_out, numbers_of, open_space, seeds_of, write_pictures
 from zerosum.limits import LARGEST_CLOCK, LARGEST_SEED
 
 app = typer.Typer(

@@ -40,7 +40,7 @@ from zerosum.losses.reconstruction import l1
 from zerosum.modalities.images.domains import Domains, domains_of
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.sized import Sight
-from zerosum.nets.style import DomainHeads, MappingNetwork, StyleTranslator
+from zerosum.nets.starganv2 import DomainHeads, MappingNetwork, StyleTranslator
 
 Players = tuple[str, ...]
 NOISE: Players = ("generator", "mapping", "encoder")
