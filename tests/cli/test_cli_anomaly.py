@@ -86,6 +86,13 @@ def test_the_threshold_comes_from_held_out_normals_and_is_kept(detecting, photos
     )
 
 
+def test_an_export_takes_the_threshold_along(detecting, monkeypatch):
+    threshold = AnomalyDetector.load(detecting).threshold()
+    done("export", detecting, "--to", "model")
+    monkeypatch.setattr(AnomalyDetector, "split", property(lambda self: 1 / 0))  # no data there
+    assert AnomalyDetector.load("model").threshold() == threshold
+
+
 def test_a_threshold_of_other_weights_is_not_believed(detecting, tmp_path):
     shutil.copytree(detecting, tmp_path / "run")
     AnomalyDetector.load(tmp_path / "run").threshold()

@@ -110,9 +110,13 @@ def given_inputs(
 
 
 def answer_of(game: Game, samples: Batch) -> Tensor:
-    """What a game made, (n, ...), of samples that hold what it was given too."""
+    """What a game made, (n, ...), of samples that hold what it was given too.
+
+    One that gives its input back, mended, makes the tensor of that name.
+    """
     given = {*game.inputs(), *game.conditions()}
-    return next(value for name, value in samples.items() if name not in given)
+    made = [value for name, value in samples.items() if name not in given]
+    return made[0] if made else next(iter(samples.values()))
 
 
 def _filled(values: Tensor) -> Tensor:

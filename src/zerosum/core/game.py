@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -93,13 +93,18 @@ def input_of(condition: Batch, n: int, how: str, name: str = "input") -> Tensor:
     if name not in condition:
         raise UserError(how)
     given = condition[name]
-    if len(given) != n:
+    if given.shape[0] != n:  # no `len`, which an export takes for a constant
         raise UserError(f"{n} samples were asked for with {len(given)} inputs: give as many")
     return given
 
 
 class SampleOptions(Part):
     """Settings of sampling, such as truncation. A game that has some nests its own subclass."""
+
+    def still(self) -> Self:
+        """The same with nothing drawn on the way from what is given to the sample, for files of
+        a network that must answer alike each time."""
+        return self
 
 
 class Game(nn.Module, ABC):

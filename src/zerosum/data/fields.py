@@ -34,6 +34,13 @@ class Field(Part):
         """Fetched examples (B, ...) with left and right swapped; None where that means nothing."""
         return None
 
+    def random(self, n: int, rng: torch.Generator) -> Tensor:
+        """Tensors (n, ...) such as finished examples could be, to try a network on; 16 stands
+        for a length that varies."""
+        return torch.randn(
+            n, *(16 if side is None else side for side in self.shape), generator=rng
+        )
+
 
 class Numbers(Field):
     """Real numbers, float32, of any shape."""
@@ -50,6 +57,9 @@ class Category(Field):
     """Number of classes."""
     names: tuple[str, ...] = ()
     """Their names in the order of the numbers; empty where they have none."""
+
+    def random(self, n: int, rng: torch.Generator) -> Tensor:
+        return torch.randint(self.count, (n,), generator=rng)
 
     def cycle(self, n: int) -> Tensor:
         """Classes (n,) in order, again and again."""

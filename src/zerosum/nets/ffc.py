@@ -43,8 +43,26 @@ class SpectralTransform(nn.Module):
         waves = torch.fft.rfft2(maps.float(), norm="ortho")
         changed = self.spectrum(torch.cat([waves.real, waves.imag], dim=1)).float()
         real, imaginary = changed.chunk(2, dim=1)
+        if torch.compiler.is_exporting():
+            return _spelled_out(real, imaginary, size[1]).to(maps.dtype)
         waves = torch.complex(real.contiguous(), imaginary.contiguous())
         return torch.fft.irfft2(waves, s=size, norm="ortho").to(maps.dtype)
+
+
+def _spelled_out(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
+    """`irfft2` of half a spectrum (B, c, H, width // 2 + 1), by way of the whole one.
+
+    For files in the ONNX format: runtimes do not agree on what half a spectrum goes back to.
+    """
+    rest = slice(1, width - width // 2)  # what the other half repeats, conjugate, from the end
+
+    def whole(half: Tensor, sign: int) -> Tensor:
+        turned = half[..., rest].flip(2, 3)
+        other = torch.cat([turned[:, :, -1:], turned[:, :, :-1]], dim=2)
+        return torch.cat([half, sign * other], dim=3)
+
+    waves = torch.complex(whole(real, 1), whole(imaginary, -1))
+    return torch.fft.ifft2(waves, norm="ortho").real
 
 
 class FFC(nn.Module):

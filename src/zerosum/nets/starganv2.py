@@ -132,7 +132,7 @@ class StyleTranslator(nn.Module):
 
 def chosen(answers: Tensor, domain: Tensor) -> Tensor:
     """Of answers (B, domains, ...) those (B, ...) of domains (B,)."""
-    return answers[torch.arange(len(domain), device=answers.device), domain.long()]
+    return answers[torch.arange(domain.shape[0], device=answers.device), domain.long()]
 
 
 class MappingNetwork(nn.Module):

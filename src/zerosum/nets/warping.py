@@ -61,7 +61,7 @@ class ThinPlateSpline(nn.Module):
             moves: Of the anchors, row by row, (B, side^2, 2) in (x, y); all 0 move nothing.
         """
         grid = self.places + self.weights @ moves
-        return grid.view(len(moves), *self.size, 2)
+        return grid.view(moves.shape[0], *self.size, 2)
 
 
 def _bending(places: Tensor, anchors: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class GeometricMatcher(nn.Module):
         first = normalize(self.of_person(person), dim=1)
         second = normalize(self.of_garment(garment), dim=1)
         alike = normalize(torch.relu(correlation(first, second)), dim=1)
-        return torch.tanh(self.moves(self.read(alike))).view(len(person), -1, 2)
+        return torch.tanh(self.moves(self.read(alike))).view(person.shape[0], -1, 2)
 
 
 def _features(before: int, width: int, halved: int) -> nn.Sequential:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from zerosum.training.checkpoint import save_tensors
 from zerosum.training.scores import closing
 
 FORMAT = 1
+KEPT = ("anomaly.json",)
+"""What other commands wrote into the run's folder of its data: thresholds of a detector."""
 
 
 def write(
@@ -42,7 +45,7 @@ def write(
         recipe: What it was trained with.
         codec: How its data became fields.
         folder: A new or empty folder.
-        scores: `scores.jsonl` of the run; may be missing.
+        scores: `scores.jsonl` of the run, beside which `KEPT` may lie; may be missing.
         critic: Whether what sampling does not need is written too.
 
     Returns:
@@ -73,6 +76,9 @@ def write(
         with atomic(folder / "critic.safetensors") as partial:
             save_tensors(rest, partial, {"format": "pt"})
     write_codec(codec, folder)
+    for name in KEPT:
+        if (scores.parent / name).is_file():
+            shutil.copyfile(scores.parent / name, folder / name)
     write_text(folder / "README.md", card(game, recipe, read_lines(scores, SCORE_ROW)))
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     return sorted(folder.iterdir())

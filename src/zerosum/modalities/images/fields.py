@@ -25,6 +25,9 @@ class ImageField(Field):
     def mirror(self, raw: Tensor) -> Tensor:
         return raw.flip(-1)
 
+    def random(self, n: int, rng: torch.Generator) -> Tensor:
+        return 2 * torch.rand(n, *self.shape, generator=rng) - 1
+
 
 class Lightness(Field):
     """The L* of a picture, float32 in [-1, 1], without its colours: see `lab.parted`."""
@@ -35,6 +38,9 @@ class Lightness(Field):
 
     def mirror(self, raw: Tensor) -> Tensor:
         return raw.flip(-1)
+
+    def random(self, n: int, rng: torch.Generator) -> Tensor:
+        return 2 * torch.rand(n, *self.shape, generator=rng) - 1
 
 
 class LabelMap(Field):
@@ -48,3 +54,6 @@ class LabelMap(Field):
 
     def mirror(self, raw: Tensor) -> Tensor:
         return raw.flip(-1)
+
+    def random(self, n: int, rng: torch.Generator) -> Tensor:
+        return torch.randint(self.count, (n, *self.shape), generator=rng)

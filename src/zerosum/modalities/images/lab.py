@@ -6,6 +6,7 @@ have a = b = 0. All of it is made of tensor operations, in float32 at least, and
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ _XYZ = (
     (0.2126729, 0.7151522, 0.0721750),
     (0.0193339, 0.1191920, 0.9503041),
 )
+_BACK = np.linalg.inv(_XYZ).tolist()
 _BEND = 6 / 29
 _TOLERANCE = 1e-5
 
@@ -102,9 +104,9 @@ def _linear(lab: Tensor) -> Tensor:
     light, a, b = lab.unbind(1)
     y = (light + 16) / 116
     bent = torch.stack([y + a / 500, y, y - b / 200], dim=1)
-    matrix, white = _matrix(lab)
+    _, white = _matrix(lab)
     xyz = torch.where(bent > _BEND, bent**3, 3 * _BEND**2 * (bent - 4 / 29)) * white
-    return _times(torch.linalg.inv(matrix.double().cpu()).to(matrix), xyz)
+    return _times(torch.tensor(_BACK, dtype=lab.dtype, device=lab.device), xyz)
 
 
 def _matrix(like: Tensor) -> tuple[Tensor, Tensor]:

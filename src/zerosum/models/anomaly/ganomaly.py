@@ -104,7 +104,7 @@ class GANomaly(Game):
         self, n: int, *, rng: torch.Generator | None = None, **condition: Tensor
     ) -> dict[str, Tensor]:
         """Reconstructions of the examples that are given, under their own name."""
-        if self.name not in condition or len(condition[self.name]) != n:
+        if self.name not in condition or condition[self.name].shape[0] != n:
             raise UserError(f"ganomaly reconstructs: give {n} examples as {self.name}")
         return {self.name: self.reconstruct(condition[self.name])}
 

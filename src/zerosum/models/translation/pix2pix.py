@@ -91,6 +91,9 @@ class Pix2Pix(Game):
         noise: bool = True
         """Drop entries when sampling, as the paper does; false gives one answer per input."""
 
+        def still(self) -> Self:
+            return self.model_copy(update={"noise": False})
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.given = ImageField(shape=(config.input_channels, *config.size))

@@ -161,7 +161,7 @@ class TryOn(Game):
                 "mask light where the flat garment is"
             )
         given = {name: condition[name] for name in self.given}
-        if any(len(one) != n for one in given.values()):
+        if any(one.shape[0] != n for one in given.values()):
             counts = ", ".join(f"{len(one)} of {name}" for name, one in given.items())
             raise UserError(f"{n} samples were asked for with {counts}: give as many")
         made = self.dressed(given)
