@@ -228,4 +228,5 @@ MORE: dict[str, dict[str, object]] = {
         "train.batch": 64,
     },
     "arXiv:2112.07804, section 5": {"model.steps": 4},
+    "arXiv:2202.00273, section 3": {"model.latent": 64, "model.layers": 10, "model.added": 7},
 }

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from zerosum.config import Part
 from zerosum.data.fields import Batch, Field, size_of
+from zerosum.data.source import Split
 from zerosum.data.spec import GameConfig
 from zerosum.errors import UserError
 
@@ -174,6 +175,16 @@ class Game(nn.Module, ABC):
         critic that gives several maps of logits joins them. Empty where nobody judges.
         """
         return {}
+
+    def learn_from(self, split: Split) -> None:
+        """Look at the data, once, before the first step or before a run goes on: for what is
+        computed of them and not trained, such as mean features of the classes."""
+        return
+
+    def anew(self) -> tuple[str, ...]:
+        """How the names of tensors begin that a transfer from another run leaves as they were
+        built, such as those of a new stage; none by default."""
+        return ()
 
     def after_step(self, progress: Progress) -> None:
         """Move what moves once a step: clipped weights, running means, strengths.

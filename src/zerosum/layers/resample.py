@@ -124,6 +124,20 @@ def filtered(
     return upfirdn(x, f, padding=_sum(own, padding), flip=flip, gain=gain)
 
 
+def blurred(x: Tensor, sigma: float) -> Tensor:
+    """Maps (B, C, H, W) under a bell of 2 to the power of minus squares, `sigma` pixels to a
+    half, cut off at three times that; as they are where it is less than a pixel wide.
+
+    Karras et al. 2021, arXiv:2106.12423, appendix F: what discriminators see at first.
+    """
+    reach = int(sigma * 3)
+    if not reach:
+        return x
+    taps = torch.arange(-reach, reach + 1, device=x.device)
+    taps = (-(taps / sigma).square()).exp2()
+    return filtered(x, taps / taps.sum())
+
+
 def upsampled(
     x: Tensor,
     f: Tensor,

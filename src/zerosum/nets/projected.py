@@ -90,7 +90,7 @@ class ScaleCritic(nn.Sequential):
     """Maps (B, features, h, w) of one scale to a map of logits: halved until its shorter side
     lies in [4, 8), or as it is where it is shorter."""
 
-    def __init__(self, features: int, side: int, width: int, most: int) -> None:
+    def __init__(self, features: int, side: int, width: int, most: int, after: int = 1) -> None:
         """Build the layers.
 
         Args:
@@ -98,19 +98,37 @@ class ScaleCritic(nn.Sequential):
             side: Their shorter side.
             width: Feature maps of the first layer; doubled at each halving.
             most: Largest number of feature maps.
+            after: Maps that come out.
         """
         width = min(width, most)
         layers: list[nn.Module] = [nn.Conv2d(features, width, 3, padding=1), nn.LeakyReLU(0.2)]
         while side >= 8:
-            after, side = min(2 * width, most), side // 2
-            layers += [nn.Conv2d(width, after, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-            width = after
-        super().__init__(*layers, nn.Conv2d(width, 1, 3, padding=1))
+            wider, side = min(2 * width, most), side // 2
+            layers += [nn.Conv2d(width, wider, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+            width = wider
+        super().__init__(*layers, nn.Conv2d(width, after, 3, padding=1))
         spectral_norm_all(self)
 
 
+class ToldCritic(nn.Module):
+    """A critic that is told what the image is said to show: each place's maps times a projection
+    of it (Miyato and Koyama 2018, arXiv:1802.05637, without the part that is not told)."""
+
+    def __init__(self, features: int, side: int, width: int, most: int, told: int) -> None:
+        """Build the layers: arguments as `ScaleCritic`'s, and the length of what is told."""
+        super().__init__()
+        self.body = ScaleCritic(features, side, width, most, width)
+        self.project = nn.Linear(told, width)
+
+    def forward(self, maps: Tensor, told: Tensor) -> Tensor:
+        """Logits (B, 1, h, w) of maps (B, features, H, W) and what is told (B, told)."""
+        seen = self.body(maps)
+        along = self.project(told)[:, :, None, None]
+        return (seen * along).sum(1, keepdim=True) / seen.shape[1] ** 0.5
+
+
 class Discriminator(nn.Module):
-    """Images (B, C, H, W) to four maps of logits."""
+    """Images (B, C, H, W), and what they are said to show, to four maps of logits."""
 
     def __init__(
         self,
@@ -119,6 +137,7 @@ class Discriminator(nn.Module):
         seen: int = 224,
         width: int = 64,
         widths: Sequence[int] = LITE0,
+        told: int = 0,
     ) -> None:
         """Build the layers.
 
@@ -129,19 +148,22 @@ class Discriminator(nn.Module):
             width: Feature maps of the finest critic's first layer; doubled with each scale and
                 each halving, up to eight times.
             widths: Feature maps that `features` gives.
+            told: Length of what the critics are told of an image; 0 for nothing.
         """
         super().__init__()
         self.features, self.seen = features, seen
         self.mixing = Mixing(widths)
-        self.critics = nn.ModuleList(
-            ScaleCritic(maps, -(-seen // stride), width * 2**scale, 8 * width)
-            for scale, (maps, stride) in enumerate(zip(widths, STRIDES, strict=True))
-        )
+        self.critics = nn.ModuleList()
+        for scale, (maps, stride) in enumerate(zip(widths, STRIDES, strict=True)):
+            shape = (maps, -(-seen // stride), width * 2**scale, 8 * width)
+            self.critics.append(ToldCritic(*shape, told) if told else ScaleCritic(*shape))
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Logits (B, 1, h, w) of each scale, from the finest on, of images (B, C, H, W)."""
+    def forward(self, images: Tensor, told: Tensor | None = None) -> list[Tensor]:
+        """Logits (B, 1, h, w) of each scale, from the finest on, of images (B, C, H, W) and what
+        is told of them (B, told)."""
         mixed = self.mixing(cast("list[Tensor]", self.features(self.shown(images))))
-        return [critic(maps) for critic, maps in zip(self.critics, mixed)]
+        more = () if told is None else (told,)
+        return [critic(maps, *more) for critic, maps in zip(self.critics, mixed)]
 
     def shown(self, images: Tensor) -> Tensor:
         """Images with a shorter side of `seen` pixels, in their proportions."""
@@ -159,3 +181,8 @@ def kaiming(after: int, before: int, kernel: int, gain: float = 1.0) -> Tensor:
     times the mean square of its input (He et al. 2015, arXiv:1502.01852; 2 before a ReLU)."""
     spread = (gain / (before * kernel**2)) ** 0.5
     return torch.randn(after, before, kernel, kernel) * spread
+
+
+def joined(logits: Sequence[Tensor]) -> Tensor:
+    """The logits (B, 1, h, w) of all scales side by side, (B, places)."""
+    return torch.cat([one.flatten(1) for one in logits], dim=1)

@@ -16,7 +16,6 @@ from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import build_game
 from zerosum.core.registry import recipe as find_recipe
-from zerosum.core.remedies import Remedied
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import Codec, read_codec
 from zerosum.data.feed import Feed, feed
@@ -226,8 +225,7 @@ class Trainer:
     ) -> tuple[TrainingState, Feed | StreamFeed]:
         """Optimizers, averages and batches, as they were when the run stopped."""
         train, players = recipe.train, game.players()
-        if isinstance(game, Remedied):
-            game.learn_from(split)
+        game.learn_from(split)
         optimizers = build_optimizers(recipe.optim, players)
         ema = EMA(game, recipe.ema.half_life, recipe.ema.ramp)
         state = TrainingState(game, optimizers, ema, runtime, split.train, split.codec.hash)

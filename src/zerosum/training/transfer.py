@@ -42,7 +42,9 @@ def begin_with(game: Game, path: str | Path) -> str:
     taken = {
         name: stored[name]
         for name in wanted
-        if name in stored and stored[name].shape == now[name].shape
+        if name in stored
+        and stored[name].shape == now[name].shape
+        and not name.startswith(game.anew())
     }
     if not any(name in taken for name, _ in game.named_parameters()):
         raise UserError(

@@ -86,7 +86,7 @@ class Remedied(Game):
         return found
 
     def learn_from(self, split: Split) -> None:
-        """Show the effects the data of the run, once, before the first step."""
+        super().learn_from(split)
         for effect in self.remedies:
             assert isinstance(effect, Effect)
             effect.learn_from(split)

@@ -15,8 +15,8 @@ loss is over its places too; images are mirrored where `data.flip` says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated
 
 import torch
 from pydantic import Field as Setting
@@ -28,17 +28,12 @@ from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.remedies import ShowsAugmented
 from zerosum.core.schedule import Cosine
-from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.images import ImageConfig, Images
-from zerosum.modalities.images.extractors.base import WEIGHTS_VARIABLE
-from zerosum.modalities.images.extractors.lite0 import FILE, SOURCE, available
-from zerosum.modalities.images.perceptual import perceptual_network
 from zerosum.modalities.images.presets import on_digits
+from zerosum.modalities.images.projecting import FeaturesName, feature_network
 from zerosum.nets.fastgan import Generator
-from zerosum.nets.projected import LEAST, Discriminator, RandomPyramid
-
-FeaturesName = Literal["efficientnet-lite0", "random"]
+from zerosum.nets.projected import LEAST, Discriminator, joined
 
 
 class ProjectedGAN(LatentGame):
@@ -94,45 +89,6 @@ class ProjectedGAN(LatentGame):
         fake_logits = self.discriminator(self.sample(len(batch["image"]))["image"])
         losses = [self.objective.generator(logits) for logits in fake_logits]
         return {"adversarial": torch.stack(losses).sum()}
-
-
-def joined(logits: Sequence[Tensor]) -> Tensor:
-    """The logits (B, 1, h, w) of all scales side by side, (B, places)."""
-    return torch.cat([one.flatten(1) for one in logits], dim=1)
-
-
-def feature_network(name: FeaturesName, channels: int) -> nn.Module:
-    """The network whose features are judged.
-
-    Raises:
-        UserError: Its weights are not here, or it cannot read images of so many channels.
-    """
-    if channels not in (1, 3):
-        raise UserError(
-            f"projected_gan reads grey or RGB images, not {channels} channels: set data.channels=3"
-        )
-    if name == "random":
-        return RandomPyramid()
-    if not available():
-        raise UserError(
-            f"{name} needs {FILE} ({SOURCE}): put it in a folder and set {WEIGHTS_VARIABLE} to "
-            "that folder, or judge by a network of random weights with model.features=random"
-        )
-    found = perceptual_network(name)
-    assert found is not None
-    return Coarser(found)
-
-
-class Coarser(nn.Module):
-    """The maps of a network from its second scale on."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (B, 1 or 3, H, W) to maps of strides 4, 8, 16 and 32."""
-        return self.network(images)[1:]
 
 
 PAPER = "arXiv:2111.01007, section 5"

@@ -29,7 +29,7 @@ from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.core.schedule import Cosine, Number, at, bounded
 from zerosum.core.search import Factor
 from zerosum.data.fields import Category, Field
-from zerosum.layers.resample import filtered
+from zerosum.layers.resample import blurred
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import Images, MaybeLabelledImageConfig
@@ -177,12 +177,7 @@ class StyleGAN3(LatentGame):
     def judge(self, images: Tensor, batch: Batch) -> Tensor:
         """Logits (B,) of images (B, C, H, W) said to be of a batch's classes."""
         sigma = self.blur * max(1 - self.progress.seen / max(self.blur_until, 1), 0)
-        reach = int(sigma * 3)
-        if reach:
-            taps = torch.arange(-reach, reach + 1, device=images.device)
-            taps = (-(taps / sigma).square()).exp2()
-            images = filtered(images, taps / taps.sum())
-        return self.discriminator(images, self.told(batch)).squeeze(1)
+        return self.discriminator(blurred(images, sigma), self.told(batch)).squeeze(1)
 
     def fakes(self, batch: Batch) -> Tensor:
         """Images (B, C, H, W) to train on, as many as a batch has."""
