@@ -228,5 +228,23 @@ MORE: dict[str, dict[str, object]] = {
         "train.batch": 64,
     },
     "arXiv:2112.07804, section 5": {"model.steps": 4},
+    "arXiv:1711.08267, section 4": {
+        "model.width": 50,
+        "model.decay": 1e-5,
+        "optim.critic.lr": 1e-3,
+        "train.batch": 64,
+    },
     "arXiv:2202.00273, section 3": {"model.latent": 64, "model.layers": 10, "model.added": 7},
+    "arXiv:1907.00503, section 4.5": {
+        "model.latent": 128,
+        "model.width": [128, 128],
+        "lr": 1e-3,
+    },
+    "arXiv:1703.06490": {
+        "model.latent": 128,
+        "model.critic_width": [256, 128],
+        "model.critic_steps": 2,
+        "train.batch": 1000,
+        "lr": 1e-3,
+    },
 }

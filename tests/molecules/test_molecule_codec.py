@@ -14,10 +14,10 @@ pytest.importorskip("rdkit")
 
 from rdkit import Chem
 
+from zerosum.chem.molecules import assemble, clean, graph_of, repair, valence
 from zerosum.data.codec import read_codec, write_codec
 from zerosum.errors import UserError
 from zerosum.modalities.molecules import AtomField, BondField, MoleculeCodec, Molecules
-from zerosum.modalities.molecules.chem import assemble, clean, graph_of, repair, valence
 
 # Charges, aromatic rings with and without hydrogen, sulfur of each valence, halogens, bridges.
 HARD = (
@@ -200,10 +200,33 @@ def test_files_hold_the_valid_molecules(tmp_path: Path) -> None:
     codec.write(batch, tmp_path / "a.sdf")
     (mol,) = list(Chem.SDMolSupplier(str(tmp_path / "a.sdf")))
     assert Chem.MolToSmiles(mol) == "CCF" and mol.GetProp("smiles") == "CCF"
+    place = mol.GetConformer()
+    lengths = [(place.GetAtomPosition(i) - place.GetAtomPosition(i + 1)).Length() for i in (0, 1)]
+    assert place.Is3D() and lengths == [
+        pytest.approx(1.52, abs=0.05),
+        pytest.approx(1.39, abs=0.05),
+    ]
+    first = (tmp_path / "a.sdf").read_text()
+    codec.write(batch, tmp_path / "a.sdf")
+    assert (tmp_path / "a.sdf").read_text().splitlines()[2:] == first.splitlines()[2:]
     codec.write(bad, tmp_path / "none.sdf")
     assert (tmp_path / "none.sdf").read_text() == ""
     with pytest.raises(UserError, match="of no known kind"):
         codec.write(batch, tmp_path / "a.png")
+
+
+def test_raw_files_have_a_line_for_each_sample(tmp_path: Path) -> None:
+    codec = MoleculeCodec(["C", "F"], ["single", "double", "triple"], 4)
+    good = _graph(codec, [1, 1, 2, 0], {(0, 1): 1, (1, 2): 1})
+    bad = _graph(codec, [1, 1, 1, 0], {(0, 1): 1})
+    batch = {name: torch.cat([bad[name], good[name], bad[name]]) for name in good}
+    assert codec.write_raw(batch, tmp_path / "a.smi") == 1
+    assert (tmp_path / "a.smi").read_text() == "\nCCF\n\n"
+    assert codec.write_raw(batch, tmp_path / "a.csv") == 1
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[1] == "0,,,,," and lines[2].startswith("1,CCF,0.3") and lines[3] == "2,,,,,"
+    with pytest.raises(UserError, match=r"a \.sdf has no blank lines, a \.smi or \.csv has"):
+        codec.write_raw(batch, tmp_path / "a.sdf")
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 
 import pytest
 
 pytest.importorskip("rdkit")
+
+from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from zerosum.errors import UserError
 from zerosum.modalities.molecules import MODALITY
@@ -93,7 +97,8 @@ def test_a_line_without_end_is_refused_at_once(tmp_path):
         ("a.csv", "smiles,n\nCCO,é\n".encode("latin-1"), r"is not UTF-8 \(byte 13\): save it as"),
         ("a.smi", "CCO\n".encode("utf-16"), "is not UTF-8 .*: save it as UTF-8"),
         ("a.csv", b'smiles,n\nCCO,"' + b"x\n" * 100_000, "close the quote"),
-        ("a.sdf", b"\n\n\nM  END\n$$$$\n", "no file of SMILES: convert it"),
+        ("a.mol2", b"@<TRIPOS>MOLECULE\n", "no file of SMILES: convert it"),
+        ("a.sdf.gz", b"no gzip", "cannot be read"),
     ],
 )
 def test_what_cannot_be_read_says_what_to_do(tmp_path, name, content, words):
@@ -105,4 +110,73 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path, name, content, words):
 
 def test_a_structure_file_is_not_taken_for_pictures(tmp_path):
     (tmp_path / "a.sdf").write_text("x")
-    assert MODALITY.reads(str(tmp_path / "a.sdf"))
+    assert MODALITY.reads(str(tmp_path / "a.sdf")) == "a file of structures"
+
+
+def _structures(path, smiles, *, broken=""):
+    """A structure file of molecules with hydrogens and coordinates, and something else after."""
+    blocks = []
+    for number, text in enumerate(smiles):
+        mol = Chem.AddHs(Chem.MolFromSmiles(text))
+        AllChem.EmbedMolecule(mol, randomSeed=1)
+        mol.SetProp("_Name", f"m{number}")
+        blocks.append(Chem.MolToMolBlock(mol) + f"> <price>\n{number}\n\n$$$$\n")
+    content = "".join(blocks) + broken
+    packed = path.suffix == ".gz"
+    path.write_bytes(gzip.compress(content.encode()) if packed else content.encode())
+
+
+@pytest.mark.parametrize("name", ["a.sdf", "a.sdf.gz", "a.sd"])
+def test_structure_files_are_read(tmp_path, name):
+    path = tmp_path / name
+    _structures(path, ["C[C@H](N)O", "c1ccccc1O", "CCO"], broken="junk\n\n\nnone\n$$$$\n")
+    reading = Molecules(path=str(path)).read()
+    assert reading.smiles == ["CC(N)O", "Oc1ccccc1", "CCO"]
+    assert (reading.lines, reading.stereo) == (4, 1)
+    assert reading.left_out == ["line 4: (a record that RDKit does not read) (not a SMILES)"]
+    with pytest.raises(UserError, match=r"has no columns: leave data\.column=x out"):
+        Molecules(path=str(path), column="x").read()
+
+
+def test_a_structure_with_an_impossible_valence_is_named(tmp_path):
+    five = Chem.RWMol()
+    for _ in range(6):
+        five.AddAtom(Chem.Atom("C"))
+    for neighbour in range(1, 6):
+        five.AddBond(0, neighbour, Chem.BondType.SINGLE)
+    path = tmp_path / "a.sdf"
+    path.write_text(Chem.MolToMolBlock(five, kekulize=False) + "$$$$\n")
+    assert Molecules(path=str(path)).read().refused == {"impossible valence or ring": 1}
+
+
+def test_each_refused_line_is_named_with_its_number(tmp_path):
+    path = tmp_path / "a.smi"
+    path.write_text("# two are wrong\nCCO\nhello\nCCN\nCC(C)(C)(C)C\n" + "C" * 41 + "\n")
+    train = Molecules(path=str(path), holdout=0).open().train
+    assert train.skipped == (
+        "line 3: hello (not a SMILES)",
+        "line 5: CC(C)(C)(C)C (impossible valence or ring)",
+        f"line 6: {'C' * 41} (more than 40 heavy atoms)",
+    )
+    table = tmp_path / "a.csv"
+    table.write_text('\nname,smiles\n"two\nlines",CCO\nx,hello\n')
+    assert Molecules(path=str(table)).read().left_out == ["line 5: hello (not a SMILES)"]
+
+
+def test_moses_comes_with_its_test_part(tmp_path, monkeypatch):
+    folder = tmp_path / "molecules"
+    folder.mkdir()
+    for part, smiles in (("train_250k", "CCO CCN CCC CCCO"), ("test_30k", "CCF CCO CCCN")):
+        content = "SMILES\n" + "\n".join(smiles.split()) + "\n"
+        (folder / f"moses_{part}.csv.gz").write_bytes(gzip.compress(content.encode()))
+    monkeypatch.setenv("ZEROSUM_DATA", str(tmp_path))
+    split = Molecules(path="moses").open()
+    assert split.train.smiles == ("CCO", "CCN", "CCC", "CCCO")
+    assert split.heldout.smiles == ("CCCN",)  # CCO is in training, F is not
+    assert split.heldout_note == (
+        "the test part of moses (2 molecules), of which 1 hold what the training part does not"
+    )
+    assert Molecules(path="moses", holdout=0).open().heldout is None
+    (folder / "moses_test_30k.csv.gz").unlink()
+    with pytest.raises(UserError, match=r"place moses_test_30k.csv.gz in"):
+        Molecules(path="moses").open()

@@ -12,9 +12,10 @@ pytest.importorskip("rdkit")
 
 from rdkit import Chem
 
+from zerosum.chem import molecules as chem
 from zerosum.metrics.registry import Embedded, Sets
 from zerosum.metrics.score import wilson
-from zerosum.modalities.molecules import MODALITY, MoleculeCodec, chem
+from zerosum.modalities.molecules import MODALITY, MoleculeCodec
 from zerosum.modalities.molecules.baselines import (
     RandomGraphs,
     cleaned,
@@ -22,7 +23,13 @@ from zerosum.modalities.molecules.baselines import (
     train_lstm,
 )
 from zerosum.modalities.molecules.judge import METRICS, count_rows
-from zerosum.modalities.molecules.scores import diversity, judge, reasons
+from zerosum.modalities.molecules.scores import (
+    diversity,
+    judge,
+    reasons,
+    scaffolds_of,
+    unique_at,
+)
 
 
 def test_shares_of_a_list_with_known_values() -> None:
@@ -56,11 +63,27 @@ def test_known_properties() -> None:
     )
 
 
-def test_diversity_of_copies_and_of_strangers() -> None:
+def test_internal_diversity_is_that_of_moses() -> None:
+    """Over ordered pairs, each molecule with itself among them: n of n^2 are 1."""
     assert diversity(["CCO", "CCO", "CCO"]) == 0
-    assert diversity(["CCCCCC", "FC(F)(F)F"]) == 1
-    # Two equal and one stranger: one pair of three is alike.
-    assert diversity(["CCCCCC", "CCCCCC", "FC(F)(F)F"]) == pytest.approx(2 / 3)
+    assert diversity(["CCCCCC", "FC(F)(F)F"]) == pytest.approx(1 - 2 / 4)
+    # Two equal and one stranger: 5 of 9 ordered pairs are alike.
+    assert diversity(["CCCCCC", "CCCCCC", "FC(F)(F)F"]) == pytest.approx(1 - 5 / 9)
+    assert math.isnan(diversity([]))
+
+
+def test_distinct_ones_among_the_first() -> None:
+    valid = ["C"] * 500 + [f"{number}" for number in range(500)] + ["late"]
+    assert unique_at(valid, 1_000) == 0.501
+    assert math.isnan(unique_at(valid, 10_000))
+
+
+def test_scaffolds_are_counted_once_and_rings_only() -> None:
+    assert scaffolds_of(["CCO", "Cc1ccccc1", "Oc1ccccc1", "C1CC1C"]) == {"c1ccccc1", "C1CC1"}
+    samples = ["CCO", "Cc1ccccc1", "Oc1ccccc1", "C1CC1C", "C1CCC1"]
+    found = judge(samples, {"C"}, scaffolds=scaffolds_of(["CCc1ccccc1"]))
+    assert found.scaffold_novelty == pytest.approx(2 / 3)
+    assert found.scaffold_novelty.interval == wilson(2 / 3, 3)
 
 
 def test_the_metric_of_the_registry_says_the_same(made) -> None:
@@ -103,9 +126,19 @@ def test_random_molecules_keep_valences(made) -> None:
     smiles = random_smiles(made.train.smiles, 100, 0)
     assert all(text is not None for text in smiles)
     assert smiles == random_smiles(made.train.smiles, 100, 0)
+
+
+def test_random_trees_have_the_counts_of_the_data() -> None:
     law = RandomGraphs.fit(["C1CC1", "C=O"])
-    assert (law.rings, law.raised) == (0.5, 0.5)
-    assert law.sizes == {3: 1, 2: 1} and law.atoms == {"C": 4, "O": 1}
+    assert [(tuple(sorted(n)), *more) for n, *more in law.counts] == [
+        (("C", "C", "C"), 1, 0),
+        (("C", "O"), 0, 1),
+    ]
+    # Of one molecule each: three carbons in a ring, a carbon and an oxygen bound twice.
+    assert set(random_smiles(["C1CC1"], 20, 0)) == {"C1CC1"}
+    assert set(random_smiles(["C=O"], 20, 0)) == {"C=O"}
+    # Where orders would break a valence the graph has fewer: F takes one bond.
+    assert set(random_smiles(["FC#N"], 50, 0)) <= {"N#CF", "FC=N", "CNF", "C=NF", "N=CF", "NCF"}
 
 
 def test_the_language_model_learns_a_short_list_by_heart() -> None:

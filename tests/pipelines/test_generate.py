@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 import zerosum
 from zerosum.errors import UserError
-from zerosum.pipelines.generate import Generator, slerp
+from zerosum.pipelines.arcs import slerp
+from zerosum.pipelines.generate import Generator
 
 # -- loading -------------------------------------------------------------------------------
 

@@ -34,6 +34,31 @@ def generate(
         list[str] | None,
         typer.Option("--where", help="For tables: COLUMN=VALUE, or COLUMN>3; all must hold."),
     ] = None,
+    counts: Annotated[
+        str | None,
+        typer.Option(
+            help="For tables: exact numbers, 'income=>50K:200,<=50K:800'; -n means nothing then."
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            help="For tables: a FILE with some cells filled, which come out as they are; a row "
+            "for each of its rows."
+        ),
+    ] = None,
+    filter_: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            help="For molecules: 'qed>0.6 and sa<4'; draws until -n are found, each once, and at "
+            "most 500 for each.",
+        ),
+    ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="For molecules: a line a draw, blank where it is none."),
+    ] = False,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", help="A setting of sampling, such as temperature=0.7."),
@@ -53,13 +78,22 @@ def generate(
     module: Annotated[
         str | None, typer.Option(help="Module or .py file of a model of your own.")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Draw samples of a trained model.
 
     Example: zerosum generate runs/demo -n 100 --seed 1 --out digits.png
     """
+    from zerosum.errors import UserError
     from zerosum.pipelines.generate import Generator
+    from zerosum.progress import ProgressBar
 
+    if filter_ is not None and (condition or labels or where or inputs or raw):
+        raise UserError("--filter goes with -n, --seed, --option and --out alone")
+    if (counts or like) and (condition or labels or where or inputs or filter_ or raw):
+        raise UserError("--counts and --like go with --seed, --option and --out alone")
+    if counts and like:
+        raise UserError("--counts and --like both say how many rows: give one of them")
     generator = Generator.load(run, device=device, module=module)
     path = out or Path(f"samples{generator.codec.suffixes[0]}")
     generator.codec.check(path)
@@ -70,16 +104,39 @@ def generate(
     given = pairs(condition or [], "--condition")
     if labels is not None:
         given["label"] = labels
-    if where:
+    if like is not None:
+        rows = generator.complete(like, seed=seed, options=settings)
+        written = generator.modality.write_objects(rows, generator.codec, path)
+        print(f"{written:,} {generator.modality.noun} like {like} written to {path}")
+        return
+    after = ""
+    if counts is not None:
+        samples = generator.draw_counts(counts, seed=seed, options=settings)
+    elif filter_ is not None:
+        progress = ProgressBar(quiet)
+        progress.start("kept", 0, n)
+        try:
+            sifted = generator.draw_filtered(
+                n,
+                filter_,
+                seed=seed,
+                options=settings,
+                on_progress=lambda d, _: progress.advance(d),
+            )
+        finally:
+            progress.close()
+        samples, after = sifted.samples, f", kept of {sifted.drawn:,} draws"
+    elif where:
         samples = generator.draw_where(n, where, seed=seed, options=settings)
     else:
         values = {name: _cycled(name, text, n) for name, text in given.items()}
         objects = None if inputs is None else generator.read_inputs(inputs, n)
         samples = generator.draw(n, seed=seed, options=settings, inputs=objects, **values)
     drawn = len(next(iter(samples.values())))
-    written = generator.write(samples, path)
+    write = generator.codec.write_raw if raw else generator.write
+    written = write(samples, path)
     of = "" if written == drawn else f" of {drawn:,}"
-    print(f"{written:,}{of} {generator.modality.noun} written to {path}")
+    print(f"{written:,}{of} {generator.modality.noun} written to {path}{after}")
 
 
 def pairs(words: list[str], option: str) -> dict[str, Any]:

@@ -178,7 +178,8 @@ class Game(nn.Module, ABC):
 
     def learn_from(self, split: Split) -> None:
         """Look at the data, once, before the first step or before a run goes on: for what is
-        computed of them and not trained, such as mean features of the classes."""
+        computed of them and not trained, such as mean features of the classes, or where weights
+        begin. What a checkpoint or a transfer brings replaces it."""
         return
 
     def anew(self) -> tuple[str, ...]:

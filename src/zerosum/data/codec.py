@@ -57,6 +57,17 @@ class Codec(ABC):
             UserError: A suffix that is not among `suffixes`, or a folder that is not empty.
         """
 
+    def write_raw(self, batch: Batch, path: Path) -> int:
+        """Write a line for each sample, an empty one where it is none of its kind.
+
+        Returns:
+            How many lines are not empty.
+
+        Raises:
+            UserError: A suffix that has no lines, or samples of which each is one of its kind.
+        """
+        raise UserError("--raw is for molecules, of which some samples are none: leave it out")
+
     @abstractmethod
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         """All that was fitted: JSON, and tensors by name."""

@@ -71,7 +71,8 @@ class Reference:
         if isinstance(split.train, Source) and len(split.train) < FEWEST:
             return None
         train = split.train.some(BASE, SEED)
-        held_out = split.heldout.some(JUDGED, SEED) if split.heldout is not None else {}
+        compared = split.heldout is not None and modality.independent
+        held_out = split.heldout.some(JUDGED, SEED) if split.heldout and compared else {}
         rows = modality.rows(train)
         held_rows = modality.rows(held_out) if held_out else rows[:0]
         first = rows[:COMPARED]

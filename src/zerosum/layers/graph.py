@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+_PAIRED = 16  # numbers that the two nodes of a pair are told by in a correction
+
 
 class RelationalConvolution(nn.Module):
     """One step of messages along every relation.
@@ -106,3 +108,90 @@ class GraphEncoder(nn.Module):
         for convolution in self.convolutions:
             h = torch.cat([convolution(h, adjacency), x], dim=2)
         return self.gather(h)
+
+
+def walks(bonds: Tensor) -> tuple[Tensor, Tensor]:
+    """What convolutions are slow to see of a graph: rings, what is near, and what hangs together.
+
+    Args:
+        bonds: Edges (B, N, N, R), symmetric and without loops, as they are or relaxed.
+
+    Returns:
+        Of each node (B, N, R + 5): its edges of each relation; the logarithm of one more than its
+        closed walks of 3, 4, 5 and 6 steps, a half, half, half and third of the latter three; and
+        the share of nodes that it is connected to. Of each pair (B, N, N, 3): its walks of 2 and
+        of 3 steps through tanh, and whether it is connected, a third of 1; 0 on the diagonal.
+    """
+    nodes = bonds.shape[1]
+    one = torch.eye(nodes, device=bonds.device)
+    step = bonds.sum(-1)
+    two = step @ step
+    three = two @ step
+    apart = one + step
+    apart = apart @ apart
+    apart = apart @ apart
+    joined = torch.tanh(apart @ apart)  # eight steps join what nine nodes can
+    closed = [three, (two @ two), (two @ three), (three @ three)]
+    counts = [
+        torch.log1p(walk.diagonal(dim1=1, dim2=2)) / share
+        for walk, share in zip(closed, (1, 2, 2, 3), strict=True)
+    ]
+    node = torch.cat([bonds.sum(2), torch.stack([*counts, joined.mean(2)], -1)], -1)
+    pair = torch.stack([torch.tanh(two), torch.tanh(three), joined / 3], -1)
+    return node, pair * (1 - one)[..., None]
+
+
+class GraphCorrection(nn.Module):
+    """Reads a graph that was drawn and gives what to add to the logits that it was drawn from.
+
+    A generator that draws all atoms and bonds at once draws them apart from each other, and what
+    does not fit together is drawn just as well; this layer sees the draw. Ours: two relational
+    convolutions over the graph with its `walks`, then a small network for each node and pair.
+    """
+
+    def __init__(self, kinds: tuple[int, int], width: int, noise: int = 8) -> None:
+        """Build the layer.
+
+        Args:
+            kinds: Kinds of nodes (T) and of pairs (Y), the absent one among each.
+            width: Numbers per node.
+            noise: Random numbers per node, so that equal graphs may be corrected differently.
+        """
+        super().__init__()
+        atoms, bonds = kinds
+        self.noise = noise
+        seen = atoms + bonds - 1 + 5
+        relations = bonds - 1 + 3
+        self.first = RelationalConvolution(seen + atoms + noise, width, relations)
+        self.second = RelationalConvolution(seen + width, width, relations)
+        self.atoms = nn.Sequential(
+            nn.Linear(seen + width, width), nn.SiLU(), nn.Linear(width, atoms)
+        )
+        self.sides = nn.Linear(seen + width, 2 * _PAIRED)
+        self.bonds = nn.Sequential(
+            nn.Linear(_PAIRED + bonds + relations, 2 * _PAIRED),
+            nn.SiLU(),
+            nn.Linear(2 * _PAIRED, bonds),
+        )
+
+    def forward(
+        self, logits: tuple[Tensor, Tensor], graph: tuple[Tensor, Tensor], noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Corrected logits.
+
+        Args:
+            logits: Of nodes (B, N, T) and of pairs (B, N, N, Y), symmetric.
+            graph: Drawn from them, the same shapes.
+            noise: (B, N, noise).
+        """
+        atoms, bonds = logits
+        edges = graph[1][..., 1:]
+        node, pair = walks(edges)
+        seen, relations = torch.cat([graph[0], node], -1), torch.cat([edges, pair], -1)
+        h = self.first(torch.cat([seen, atoms, noise], -1), relations)
+        h = torch.cat([seen, self.second(torch.cat([h, seen], -1), relations)], -1)
+        left, right = self.sides(h).chunk(2, -1)
+        paired = left[:, :, None] * right[:, None]
+        paired = paired + paired.transpose(1, 2)
+        atoms = atoms + self.atoms(h)
+        return atoms, bonds + self.bonds(torch.cat([paired, bonds, relations], -1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -20,94 +20,10 @@ from zerosum.data.source import Source
 from zerosum.errors import UserError
 from zerosum.metrics.features import Features, Outputs
 from zerosum.metrics.registry import Metric
+from zerosum.modalities.answers import Choice, Fault, Filters, Inspection, Listed
 
 Panel = Callable[[Axes], None]
 """Draws one plot of a report."""
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """What `zerosum inspect` says about a path.
-
-    Attributes:
-        path: As typed.
-        rows: What is there, by title, in words for people.
-        notes: Decisions taken while reading, one line each.
-        warnings: What to mind before training, the gravest first.
-        command: The exact command to type next.
-        facts: The same for machines: JSON.
-    """
-
-    path: str
-    rows: Mapping[str, str]
-    notes: Sequence[str]
-    warnings: Sequence[str]
-    command: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is trained on a path when no system is named.
-
-    Attributes:
-        preset: The preset.
-        settings: What is changed in it, by dotted path.
-        why: What was looked at, in words such as `312 images of 48x48, on cpu`; may be empty.
-    """
-
-    preset: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong with data, found before anything is learned from them.
-
-    Attributes:
-        signal: The number that gives it away.
-        value: What it is.
-        limit: What it should not cross.
-        evidence: The same in a sentence.
-        remedy: What to do.
-    """
-
-    signal: str
-    value: float
-    limit: float
-    evidence: str
-    remedy: str
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What samples must fulfil.
-
-    Attributes:
-        condition: Conditions for n samples that a game can be given, drawn from a generator.
-        holds: Which samples (n,) of a drawn batch fulfil the rest, bool.
-    """
-
-    condition: Callable[[int, torch.Generator], dict[str, Tensor]]
-    holds: Callable[[Batch], Tensor]
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Examples of a path one by one, for games that judge each.
-
-    Attributes:
-        names: What a report calls each.
-        raw: One of them by number, as the codec encodes it, (1, ...).
-        truth: Whether each is an anomaly; None where nothing says so.
-        notes: What was left out, one line each.
-    """
-
-    names: Sequence[str]
-    raw: Callable[[int], Batch]
-    truth: Sequence[bool | None]
-    notes: tuple[str, ...] = ()
 
 
 class Modality(ABC):
@@ -120,6 +36,8 @@ class Modality(ABC):
         default: The preset that learns from a path when no system is named.
         raw: What `rows` gives is called in the names of scores: `pixels`, `columns`.
         metrics: What `zerosum evaluate` takes when nobody says.
+        independent: Whether held-out examples are further draws of the law of the training ones,
+            with which the doctor may compare; false where they are the rest of one whole.
     """
 
     name: ClassVar[str]
@@ -128,6 +46,7 @@ class Modality(ABC):
     default: ClassVar[str]
     raw: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]] = ("fd", "kd", "prdc")
+    independent: ClassVar[bool] = True
 
     # -- what is in a path -----------------------------------------------------------------
 
@@ -147,6 +66,14 @@ class Modality(ABC):
         Raises:
             UserError: Nothing is there, or nothing can be read.
         """
+
+    def schema(self, path: str) -> str:
+        """What the parts of an example are taken for, as JSON that people edit.
+
+        Raises:
+            UserError: Nothing is there, or there is no such thing of this kind.
+        """
+        raise UserError(f"{self.noun} have no schema: leave --schema out")
 
     def choice(self, path: str, device: str, asked: Mapping[str, Any]) -> Choice:
         """What to train on a path when no system is named; the default preset as it is, if a
@@ -170,6 +97,51 @@ class Modality(ABC):
             UserError: Words that mean nothing for these data.
         """
         raise UserError(f"--where is for tables, not for {self.noun}: use --condition")
+
+    def standing(self, codec: Codec) -> Callable[[Batch], Tensor] | None:
+        """Which samples (n,) of a drawn batch may be given out; None where all may.
+
+        Batches are asked in the order in which they were drawn, each once.
+        """
+        return None
+
+    def shares(
+        self, text: str, codec: Codec, conditions: Mapping[str, Field]
+    ) -> list[tuple[int, str, Filters]]:
+        """What `zerosum generate --counts` means: how many samples, of what, and their filters.
+
+        Raises:
+            UserError: Words that mean nothing for these data.
+        """
+        raise UserError(f"--counts is for tables, not for {self.noun}: use --condition")
+
+    def complete(self, path: str, codec: Codec, draw: Callable[[int, list[str]], Batch]) -> Any:
+        """Objects like those of a path of which only parts are given.
+
+        Args:
+            path: As typed.
+            codec: The run's.
+            draw: From how many, and words as `filters` takes them, to samples that fulfil them.
+
+        Raises:
+            UserError: What is given means nothing for these data, or cannot be met.
+        """
+        raise UserError(f"--like is for tables, not for {self.noun}: leave it out")
+
+    def write_objects(self, objects: Any, codec: Codec, path: Path) -> int:
+        """Write what `complete` gave; how many they are."""
+        raise UserError(f"--like is for tables, not for {self.noun}: leave it out")
+
+    def selected(self, expression: str, codec: Codec) -> Callable[[Batch], Tensor]:
+        """What `zerosum generate --filter` keeps: which samples (n,) of a drawn batch, bool.
+
+        Batches are asked in the order in which they were drawn, each once, so that a kind may
+        keep what comes again but once.
+
+        Raises:
+            UserError: Words that mean nothing for these data.
+        """
+        raise UserError(f"--filter is for molecules, not for {self.noun}: leave it out")
 
     def read_objects(self, path: str, codec: Codec, n: int) -> list[Any]:
         """The first n objects of a path, for games that map them.

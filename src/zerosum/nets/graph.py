@@ -15,8 +15,23 @@ class GraphGenerator(nn.Module):
     """Codes (B, latent) to logits of atoms (B, N, T) and, symmetric, of bonds (B, N, N, Y)."""
 
     def __init__(
-        self, latent: int, hidden: Sequence[int], nodes: int, kinds: Sequence[int]
+        self,
+        latent: int,
+        hidden: Sequence[int],
+        nodes: int,
+        kinds: Sequence[int],
+        unbound: float = 0.0,
     ) -> None:
+        """Build the network.
+
+        Args:
+            latent: Numbers of a code.
+            hidden: Widths of the hidden layers.
+            nodes: Nodes of a graph (N).
+            kinds: Kinds of atoms (T) and of bonds (Y), of which kind 0 means that there is none.
+            unbound: What the logit of no bond begins with. All pairs are as likely bound as not
+                otherwise, and few graphs have as many bonds.
+        """
         super().__init__()
         layers: list[nn.Module] = []
         for wide, narrow in zip([latent, *hidden], hidden):
@@ -30,6 +45,9 @@ class GraphGenerator(nn.Module):
                 # Torch's own start lets a code fade on its way through tanh: all graphs alike.
                 nn.init.xavier_uniform_(layer.weight, nn.init.calculate_gain("tanh"))
                 nn.init.zeros_(layer.bias)
+        if unbound:
+            with torch.no_grad():
+                self.bonds.bias[:: kinds[1]] = unbound
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(z)

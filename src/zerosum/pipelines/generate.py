@@ -24,16 +24,14 @@ from zerosum.errors import UserError
 from zerosum.files import amount, memory, room, whole_folder
 from zerosum.limits import LARGEST_SEED
 from zerosum.modalities import modality
-from zerosum.modalities.modality import Modality
+from zerosum.modalities.modality import Filters, Modality
 from zerosum.pipelines import export
+from zerosum.pipelines.arcs import slerp
 from zerosum.pipelines.conditions import Condition, condition_values
 from zerosum.pipelines.reading import reopened
+from zerosum.pipelines.sifting import Sifted, mixed, sift
 from zerosum.training.run import read_run
 
-MOST_TRIES = 500
-"""Samples drawn for each that is kept, beyond which `draw_where` gives up."""
-ROUND = 1_024
-"""Samples that `draw_where` draws at least at a time."""
 SMALLEST_FILE = 4096
 """Bytes of disk that the smallest file takes, nearly everywhere."""
 
@@ -158,9 +156,18 @@ class Generator:
         self.check_number(n)
         check_seed(seed)
         given = self.conditioned(n, condition) | self._inputs(n, inputs)
-        samples = draw(self.game, n, seed, given, self.options(options or {}))
+        settings, standing = self.options(options or {}), self.modality.standing(self.codec)
+        if standing is not None and not given:
+            said = "what is to hold in every row"
+            filters = Filters(lambda n, rng: {}, standing)
+            return self._sift(n, filters, said, seed, settings).samples
+        samples = draw(self.game, n, seed, given, settings)
         check_finite(samples, self.name)
         return samples
+
+    def _sift(self, n: int, filters: Filters, said: str, seed: int, *rest: Any) -> Sifted:
+        """See `sift`; `rest` are settings of sampling, and who is told of progress."""
+        return sift(self.game, n, filters, said, self.name, seed, *rest)
 
     def check_number(self, n: int, out: Path | None = None) -> None:
         """Refuse, before anything is drawn, a number of samples that this machine cannot hold.
@@ -289,8 +296,7 @@ class Generator:
     ) -> dict[str, Tensor]:
         """Draw n samples for which all of some words hold, such as `age>30`.
 
-        What can be a condition of the game becomes one; for the rest samples are drawn and passed
-        over until there are enough.
+        What can be a condition becomes one; for the rest samples are drawn and passed over.
 
         Raises:
             UserError: Words that mean nothing for these data, or hold for too few samples.
@@ -298,23 +304,60 @@ class Generator:
         self.check_number(n)
         check_seed(seed)
         filters = self.modality.filters(words, self.codec, self.game.conditions())
-        kept: list[dict[str, Tensor]] = []
-        found, drawn, size = 0, 0, max(n, ROUND)
-        while found < n:
-            if drawn >= MOST_TRIES * n and found < n:
-                raise UserError(
-                    f"{' and '.join(words)} holds for {found} of {drawn:,} samples: "
-                    "too few to find; ask for less"
-                )
-            rng = torch.Generator().manual_seed(seed + len(kept))
-            given = filters.condition(size, rng)
-            settings = self.options(options or {})
-            samples = draw(self.game, size, seed + len(kept), given, settings)
-            check_finite(samples, self.name)
-            rows = filters.holds(samples)
-            kept.append({name: value[rows] for name, value in samples.items()})
-            found, drawn = found + int(rows.sum()), drawn + size
-        return {name: torch.cat([part[name] for part in kept])[:n] for name in kept[0]}
+        said, settings = " and ".join(words), self.options(options or {})
+        return self._sift(n, filters, said, seed, settings).samples
+
+    def draw_counts(
+        self, text: str, *, seed: int = 0, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Tensor]:
+        """Draw exact numbers of samples, such as `income=>50K:200,<=50K:800`, in mixed order.
+
+        Raises:
+            UserError: Words that mean nothing for these data, or hold for too few samples.
+        """
+        check_seed(seed)
+        settings = self.options(options or {})
+        shares = self.modality.shares(text, self.codec, self.game.conditions())
+        self.check_number(sum(n for n, _, _ in shares))
+        parts = [self._sift(n, f, said, seed, settings).samples for n, said, f in shares]
+        return mixed(parts, seed)
+
+    def complete(
+        self, path: str, *, seed: int = 0, options: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Objects like those of a path of which parts are given: the rest is drawn.
+
+        Raises:
+            UserError: What is given means nothing for these data, or cannot be met.
+        """
+        check_seed(seed)
+
+        def drawn(n: int, words: list[str]) -> dict[str, Tensor]:
+            return self.draw_where(n, words, seed=seed, options=options)
+
+        return self.modality.complete(path, self.codec, drawn)
+
+    def draw_filtered(
+        self,
+        n: int,
+        expression: str,
+        *,
+        seed: int = 0,
+        options: Mapping[str, Any] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Sifted:
+        """Draw until n samples fulfil an expression, such as `qed > 0.6 and sa < 4`.
+
+        What it may say is the kind's, see `Modality.selected`.
+
+        Raises:
+            UserError: Words that mean nothing for these data, or hold for too few samples.
+        """
+        self.check_number(n)
+        check_seed(seed)
+        holds = self.modality.selected(expression, self.codec)
+        filters, settings = Filters(lambda n, rng: {}, holds), self.options(options or {})
+        return self._sift(n, filters, expression, seed, settings, on_progress)
 
     def read_inputs(self, path: str, n: int) -> list[Any]:
         """The first n objects of a path, to be mapped.
@@ -352,28 +395,6 @@ def check_seed(seed: int) -> None:
     """Refuse a seed that torch would refuse, or take for another one."""
     if not 0 <= seed <= LARGEST_SEED:
         raise UserError(f"seed {seed}: a seed is a whole number from 0 to 2**63 - 1")
-
-
-def slerp(start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
-    """Points on the great circle between two codes (Shoemake 1985), at their lengths.
-
-    Args:
-        start: A code (D, ...).
-        end: A code of the same shape.
-        shares: Positions (S,) in [0, 1].
-
-    Returns:
-        Codes (S, D, ...).
-    """
-    a, b = start.flatten(), end.flatten()
-    cosine = torch.dot(a, b) / (a.norm() * b.norm()).clamp_min(1e-12)
-    angle = torch.arccos(cosine.clamp(-1, 1))
-    t = shares[:, None]
-    if torch.sin(angle) < 1e-4:  # parallel, or opposite as codes of one number are
-        mixed = (1 - t) * a + t * b
-    else:
-        mixed = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-    return mixed.view(len(shares), *start.shape)
 
 
 load = Generator.load

@@ -95,7 +95,7 @@ class Trainer:
                 )
             finally:
                 reader.close()
-            game, begun = self._build_game(recipe, runtime)
+            game, begun = self._build_game(recipe, split, runtime)
             with ExitStack() as stack:
                 self._claim(recipe, split.codec, runtime, stack)
                 self._tell([*self.notes, *split.train.notes, *begun], runtime)
@@ -202,7 +202,9 @@ class Trainer:
         if runtime.first and notes:
             write_text(self.out.notes, "".join(f"{printable(line)}\n" for line in notes))
 
-    def _build_game(self, recipe: Recipe, runtime: Runtime) -> tuple[Game, list[str]]:
+    def _build_game(
+        self, recipe: Recipe, split: Split, runtime: Runtime
+    ) -> tuple[Game, list[str]]:
         """The game, the same on every rank, and what is to be said of the weights that it begins
         with. A recipe that cannot be played ends here."""
         seed_everything(recipe.train.seed)
@@ -212,6 +214,7 @@ class Trainer:
                 f"{recipe.system} has the players {', '.join(game.players())}, but the recipe has "
                 f"optimizers for {', '.join(recipe.optim)}: give optim one entry per player"
             )
+        game.learn_from(split)
         begun: list[str] = []
         if recipe.train.start and not checkpoint.checkpoints(self.out.checkpoints):
             begun.append(begin_with(game, recipe.train.start))
@@ -225,7 +228,6 @@ class Trainer:
     ) -> tuple[TrainingState, Feed | StreamFeed]:
         """Optimizers, averages and batches, as they were when the run stopped."""
         train, players = recipe.train, game.players()
-        game.learn_from(split)
         optimizers = build_optimizers(recipe.optim, players)
         ema = EMA(game, recipe.ema.half_life, recipe.ema.ramp)
         state = TrainingState(game, optimizers, ema, runtime, split.train, split.codec.hash)

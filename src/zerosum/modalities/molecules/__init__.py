@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from PIL import Image
@@ -55,9 +55,9 @@ class MoleculeGraphs(Modality):
 
         return reads(path)
 
-    def learned(self, train: Source) -> set[str] | None:
-        """Canonical SMILES of all training molecules."""
-        return set(train.smiles) if isinstance(train, MoleculeSource) else None
+    def learned(self, train: Source) -> MoleculeSource | None:
+        """All training molecules, with their codec."""
+        return train if isinstance(train, MoleculeSource) else None
 
     def inspect(
         self, path: str, *, limit: int | None = None, on_progress: OnProgress | None = None
@@ -65,6 +65,13 @@ class MoleculeGraphs(Modality):
         from zerosum.modalities.molecules.inspect import inspect
 
         return inspect(path, limit=limit, on_progress=on_progress)
+
+    def selected(self, expression: str, codec: Codec) -> Callable[[Batch], Tensor]:
+        """Valid molecules that an expression holds for, each molecule once."""
+        from zerosum.modalities.molecules.filtering import Filter, once
+
+        assert isinstance(codec, MoleculeCodec)
+        return once(Filter(expression), codec)
 
     def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
         return ROWS * COLUMNS, COLUMNS
@@ -78,7 +85,7 @@ class MoleculeGraphs(Modality):
         return molecule_sheet(codec.read(samples), columns or COLUMNS)
 
     def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
-        from zerosum.modalities.molecules import chem
+        from zerosum.chem import molecules as chem
         from zerosum.modalities.molecules.show import histogram
 
         assert isinstance(codec, MoleculeCodec)

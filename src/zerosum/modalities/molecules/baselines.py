@@ -1,10 +1,9 @@
-"""Honest methods that are no GAN: a language model of SMILES, random valences, the set itself."""
+"""Honest methods that are no GAN: a language model of SMILES, random trees, the set itself."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 
+from zerosum.chem import molecules as chem
+from zerosum.chem.molecules import Bonds
 from zerosum.data.fields import finish
 from zerosum.errors import UserError
-from zerosum.modalities.molecules import chem
-from zerosum.modalities.molecules.chem import Bonds
 from zerosum.modalities.molecules.codec import MoleculeCodec
 
 _END, _MOST = 0, 200  # the token that ends a line, and the longest line that is written
@@ -124,81 +123,73 @@ def train_lstm(
 
 @dataclass(frozen=True)
 class RandomGraphs:
-    """Random molecules whose valences are kept: no chemistry is learned but counts.
+    """Random trees with rings and double bonds, as many as the data have; valences are kept.
 
-    Size, atoms and the kinds of bonds are drawn by how often the training part has them. Atoms
-    hang together by a random tree of single bonds between those that still take one; then as
-    many of the bonds are raised and rings closed as the mean of the training part asks for, as
-    far as valences allow.
+    Each takes the atoms of one training molecule, its number of rings and its number of orders
+    beyond single bonds, and nothing else: the atoms, in random order, hang together by a random
+    tree of single bonds between those that still take one; then as many rings are closed and
+    bonds raised at random, as far as valences allow. So sizes, kinds of atoms, rings and double
+    bonds have the law of the data, and no chemistry is learned beyond.
 
     Attributes:
-        sizes: Molecules by number of heavy atoms.
-        atoms: Atoms without charge by name.
-        rings: Bonds beyond a tree, per molecule.
-        raised: Orders beyond single bonds, per molecule.
+        counts: Of each training molecule its atoms, its bonds beyond a tree, and the sum of its
+            bonds' orders beyond single.
     """
 
-    sizes: Counter[int]
-    atoms: Counter[str]
-    rings: float
-    raised: float
+    counts: Sequence[tuple[Sequence[str], int, int]]
 
     @classmethod
     def fit(cls, smiles: Sequence[str]) -> RandomGraphs:
         """Count a training part."""
-        sizes, atoms = Counter[int](), Counter[str]()
-        rings = raised = 0
+        counts: list[tuple[Sequence[str], int, int]] = []
         for text in smiles:
             found = chem.graph_of(text)
-            names, bonds = found if found is not None else ([], [])
-            sizes[len(names)] += 1
-            atoms.update(name for name in names if name[-1] not in "+-0123456789")
-            rings += len(bonds) - len(names) + 1
-            raised += sum(order - 1 for _, _, order in bonds)
-        return cls(sizes, atoms, rings / len(smiles), raised / len(smiles))
+            if found is not None:
+                names, bonds = found
+                raised = sum(order - 1 for _, _, order in bonds)
+                counts.append((names, len(bonds) - len(names) + 1, raised))
+        return cls(counts)
 
     def draw(self, rng: random.Random) -> tuple[list[str], Bonds]:
         """One graph."""
-        size = rng.choices([*self.sizes], [*self.sizes.values()])[0]
         while True:
-            names = rng.choices([*self.atoms], [*self.atoms.values()], k=size)
-            found = self._bound(names, rng)
+            atoms, rings, raised = rng.choice(self.counts)
+            names = rng.sample(atoms, len(atoms))
+            found = _bound(names, rings, raised, rng)
             if found is not None:
                 return names, found
 
-    def _bound(self, names: Sequence[str], rng: random.Random) -> Bonds | None:
-        free = [chem.valence(name) for name in names]
-        orders: dict[tuple[int, int], int] = {}
-        for node in range(1, len(names)):
-            hosts = [host for host in range(node) if free[host]]
-            if not hosts or not free[node]:
-                return None  # ends too soon: draw other atoms
-            orders[rng.choice(hosts), node] = 1
-            host = next(pair[0] for pair in reversed(orders))
-            free[host] -= 1
-            free[node] -= 1
-        more = [self._whole(self.rings, rng), self._whole(self.raised, rng)]
-        for count, old in zip(more, (False, True)):
-            for _ in range(count):
-                open_pairs = [
-                    (i, j)
-                    for j in range(len(names))
-                    for i in range(j)
-                    if free[i]
-                    and free[j]
-                    and ((i, j) in orders) is old
-                    and orders.get((i, j), 0) < len(chem.ORDERS)
-                ]
-                if not open_pairs:
-                    break
-                i, j = rng.choice(open_pairs)
-                orders[i, j] = orders.get((i, j), 0) + 1
-                free[i] -= 1
-                free[j] -= 1
-        return [(i, j, order) for (i, j), order in orders.items()]
 
-    def _whole(self, mean: float, rng: random.Random) -> int:
-        return int(mean) + (rng.random() < mean % 1)
+def _bound(names: Sequence[str], rings: int, raised: int, rng: random.Random) -> Bonds | None:
+    """A random tree over atoms, then rings, then orders; None where the tree cannot be ended."""
+    free = [chem.valence(name) for name in names]
+    orders: dict[tuple[int, int], int] = {}
+
+    def bind(i: int, j: int) -> None:
+        orders[i, j] = orders.get((i, j), 0) + 1
+        free[i] -= 1
+        free[j] -= 1
+
+    for node in range(1, len(names)):
+        hosts = [host for host in range(node) if free[host]]
+        if not hosts or not free[node]:
+            return None  # ends too soon: draw anew
+        bind(rng.choice(hosts), node)
+    for count, old in ((rings, False), (raised, True)):
+        for _ in range(count):
+            open_pairs = [
+                (i, j)
+                for j in range(len(names))
+                for i in range(j)
+                if free[i]
+                and free[j]
+                and ((i, j) in orders) is old
+                and orders.get((i, j), 0) < len(chem.ORDERS)
+            ]
+            if not open_pairs:
+                break
+            bind(*rng.choice(open_pairs))
+    return [(i, j, order) for (i, j), order in orders.items()]
 
 
 def random_smiles(smiles: Sequence[str], n: int, seed: int) -> list[str | None]:
@@ -229,7 +220,7 @@ def baselines(
     written = train_lstm(train, seed=seed, updates=updates).write(n, seed)
     sets: dict[str, Sequence[str | None]] = {
         "training molecules again": [train[int(row)] for row in rows],
-        "random valences": random_smiles(train, n, seed),
+        "random trees with rings": random_smiles(train, n, seed),
         f"SMILES LSTM ({updates:,} updates)": cleaned(written),
     }
     return {name: _finished(smiles, codec) for name, smiles in sets.items()}

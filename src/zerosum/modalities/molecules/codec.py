@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,15 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zerosum.chem import molecules as chem
+from zerosum.chem.molecules import Bonds, Mol
 from zerosum.data.codec import Codec
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
-from zerosum.files import atomic
-from zerosum.modalities.molecules import chem
-from zerosum.modalities.molecules.chem import Bonds, Mol
 from zerosum.modalities.molecules.fields import AtomField, BondField, categories
-
-COLUMNS = ("sample", "smiles", "qed", "logp", "sa", "weight")
+from zerosum.modalities.molecules.writing import SUFFIXES, write_molecules, write_raw
 
 
 class MoleculeCodec(Codec):
@@ -36,7 +33,7 @@ class MoleculeCodec(Codec):
         size: Nodes of a graph (N): the most heavy atoms of a molecule.
     """
 
-    suffixes = (".smi", ".csv", ".sdf")
+    suffixes = SUFFIXES
 
     def __init__(self, atoms: Sequence[str], bonds: Sequence[str], size: int) -> None:
         self.atoms, self.bonds, self.size = tuple(atoms), tuple(bonds), size
@@ -155,27 +152,19 @@ class MoleculeCodec(Codec):
     def write(self, batch: Batch, path: Path) -> int:
         """Write the valid molecules of samples; `sample` is the number of each among all.
 
-        `.smi`: SMILES and number a line. `.csv`: also QED, logP, SA and weight. `.sdf`: drawn in
-        the plane, with the same properties.
+        See `writing.write_molecules` for what `.smi`, `.csv` and `.sdf` hold.
 
         Raises:
             UserError: Another suffix.
         """
         self.check(path)
         found = [(i, mol) for i, mol in enumerate(self.decode(batch)) if mol is not None]
-        with atomic(path) as partial:
-            if path.suffix.lower() == ".sdf":
-                _write_sdf(found, partial)
-                return len(found)
-            with partial.open("w", encoding="utf-8", newline="") as file:
-                if path.suffix.lower() == ".smi":
-                    to_smiles = chem.rdkit().MolToSmiles
-                    file.writelines(f"{to_smiles(mol)}\t{number}\n" for number, mol in found)
-                else:
-                    table = csv.writer(file, lineterminator="\n")
-                    table.writerow(COLUMNS)
-                    table.writerows(_row(number, mol) for number, mol in found)
+        write_molecules(found, path)
         return len(found)
+
+    def write_raw(self, batch: Batch, path: Path) -> int:
+        self.check(path)
+        return write_raw(self.decode(batch), path)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         facts = {"atoms": list(self.atoms), "bonds": list(self.bonds), "size": self.size}
@@ -191,21 +180,3 @@ def _graph(smiles: str) -> tuple[list[str], Bonds]:
     if found is None:
         raise UserError(f"{smiles} has a bond that is neither single, double nor triple")
     return found
-
-
-def _row(number: int, mol: Mol) -> list[object]:
-    values = (chem.qed(mol), chem.logp(mol), chem.sa(mol), chem.weight(mol))
-    return [number, chem.rdkit().MolToSmiles(mol), *(f"{value:.4f}" for value in values)]
-
-
-def _write_sdf(found: Sequence[tuple[int, Mol]], path: Path) -> None:
-    writer = chem.rdkit().SDWriter(str(path))
-    for number, mol in found:
-        drawn = chem.rdkit().Mol(mol)
-        chem.require("rdkit.Chem.AllChem", chem.EXTRA).Compute2DCoords(drawn)
-        drawn.SetProp("_Name", f"sample {number}")
-        for name, value in zip(COLUMNS[1:], _row(number, mol)[1:]):
-            drawn.SetProp(name, str(value))
-        writer.write(drawn)
-    writer.close()
-    path.touch()  # no valid molecule: an empty file, not none

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field as Setting
 
+from zerosum.chem.molecules import clean
 from zerosum.config import Examples, Whole
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
@@ -16,7 +17,6 @@ from zerosum.data.order import HOLDOUT, LIMIT, choose
 from zerosum.data.source import Split
 from zerosum.errors import UserError
 from zerosum.modalities.molecules import files, named
-from zerosum.modalities.molecules.chem import clean
 from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.source import MoleculeSource
 from zerosum.names import printable
@@ -36,6 +36,7 @@ class Reading:
         smiles: Clean ones, each once, in the order of the lines.
         refused: Lines by reason.
         examples: The first refused line of each reason.
+        left_out: Each refused line: its number, what stands there, and why.
         duplicates: Lines that repeat an earlier molecule.
         salts: Accepted lines of which only the largest fragment is kept.
         stereo: Accepted lines whose stereochemistry or isotopes are left out.
@@ -48,6 +49,7 @@ class Reading:
     smiles: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
     duplicates: int = 0
     salts: int = 0
     stereo: int = 0
@@ -55,11 +57,12 @@ class Reading:
     column: str = ""
     beside: tuple[str, ...] = ()
 
-    def refuse(self, text: str, reason: str) -> None:
-        """Count a refused line."""
+    def refuse(self, text: str, reason: str, number: int = 0) -> None:
+        """Count a refused line; 0 stands for the number of one that is not known."""
         self.refused[reason] += 1
-        short = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
-        self.examples.setdefault(reason, printable(short))
+        short = printable(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+        self.examples.setdefault(reason, short)
+        self.left_out.append(f"{f'line {number}: ' if number else ''}{short} ({reason})")
 
     def notes(self) -> tuple[str, ...]:
         """What was decided, one line each."""
@@ -77,22 +80,27 @@ class Reading:
 
 
 def read_lines(
-    texts: Sequence[str], *, size: int = 0, on_progress: OnProgress | None = None
+    texts: Sequence[str],
+    *,
+    size: int = 0,
+    numbers: Sequence[int] = (),
+    on_progress: OnProgress | None = None,
 ) -> Reading:
     """Clean lines of SMILES, and count what is left out.
 
     Args:
         texts: One SMILES each.
         size: Most heavy atoms; 0 for at most 40.
+        numbers: Of each line in its file; they are counted from 1 when empty.
         on_progress: Called now and then with (done, of how many).
     """
     reading, seen, most = Reading(lines=len(texts)), set[str](), size or _LARGEST
     for number, text in enumerate(texts, 1):
-        found = clean(text)
+        found, line = clean(text), numbers[number - 1] if numbers else number
         if found.reason:
-            reading.refuse(text, found.reason)
+            reading.refuse(text, found.reason, line)
         elif found.size > most:
-            reading.refuse(text, f"more than {most} heavy atoms")
+            reading.refuse(text, f"more than {most} heavy atoms", line)
         elif found.smiles in seen:
             reading.duplicates += 1
         else:
@@ -114,7 +122,8 @@ class Molecules(DataConfig):
 
     kind: Literal["molecules"] = "molecules"
     path: str = named.MADE
-    """Named set (alkanes-and-friends, qm9, qm9-5k, esol) or a .smi, .txt, .csv or .tsv (.gz)."""
+    """Named set (alkanes-and-friends, qm9, qm9-5k, esol, moses) or a .smi, .txt, .csv, .tsv or
+    .sdf (.gz)."""
     smiles: tuple[str, ...] = ()
     """The SMILES themselves; then `path` only gives them a name."""
     column: str = ""
@@ -122,7 +131,7 @@ class Molecules(DataConfig):
     size: Whole = 0
     """Most heavy atoms of a molecule; 0 takes the largest one, up to 40."""
     holdout: float = Setting(default=0.1, ge=0, lt=1)
-    """Share of the molecules kept aside."""
+    """Share of the molecules kept aside; of moses, whether its test part is (0 for not)."""
     limit: Examples | None = None
     """Use only so many training molecules, always the same ones."""
     elite: float = Setting(default=0.0, ge=0, lt=1)
@@ -136,7 +145,8 @@ class Molecules(DataConfig):
                 f"{self.path} holds no molecule that can be used ({first[0]}: '{first[1]}'): "
                 "name the right column with data.column, or look at it with  zerosum inspect"
             )
-        train, held, note = self._parts(reading.smiles)
+        aside = named.open_aside(self.path) if not self.smiles and self.holdout > 0 else None
+        train, held, note = self._parts(reading.smiles, aside, on_progress)
         fitted = codec if isinstance(codec, MoleculeCodec) else MoleculeCodec.fit(train, self.size)
         train = _fitting(train, fitted, reading)
         before = len(held)
@@ -146,17 +156,16 @@ class Molecules(DataConfig):
         if len(held) < before:
             note += f", of which {before - len(held):,} hold what the training part does not"
         name, notes = self.path, reading.notes()
-        skipped = tuple(f"{text} ({reason})" for reason, text in reading.examples.items())
         source = MoleculeSource(
             train,
             fitted,
             name=f"{name}/train",
             elite=self.elite,
             notes=notes,
-            skipped=skipped,
+            skipped=tuple(reading.left_out),
         )
-        aside = MoleculeSource(held, fitted, name=f"{name}/heldout", notes=notes)
-        return Split(source, aside if held else None, note, fitted)
+        kept = MoleculeSource(held, fitted, name=f"{name}/heldout", notes=notes)
+        return Split(source, kept if held else None, note, fitted)
 
     def at(self, path: str) -> Self:
         return self.model_copy(update={"path": path, "smiles": (), "column": ""})
@@ -178,7 +187,7 @@ class Molecules(DataConfig):
         else:
             lines = files.read(files.locate(self.path, named.NAMES), self.column, most)
         texts = lines.texts if most is None else lines.texts[:most]
-        reading = read_lines(texts, size=self.size, on_progress=on_progress)
+        reading = read_lines(texts, size=self.size, numbers=lines.numbers, on_progress=on_progress)
         reading.column, reading.beside = lines.column, lines.notes
         return reading
 
@@ -190,18 +199,28 @@ class Molecules(DataConfig):
     def prepared(self) -> str:
         return "canonical SMILES without salts, stereochemistry and isotopes; each molecule once"
 
-    def _parts(self, smiles: list[str]) -> tuple[list[str], list[str], str]:
-        total = len(smiles)
-        count = min(max(1, round(total * self.holdout)), total - 1) if self.holdout > 0 else 0
-        aside = set(choose((_SEED, HOLDOUT), total, count).tolist())
-        train = [text for number, text in enumerate(smiles) if number not in aside]
-        held = [smiles[number] for number in sorted(aside)]
+    def _parts(
+        self, smiles: list[str], aside: files.Lines | None, on_progress: OnProgress | None
+    ) -> tuple[list[str], list[str], str]:
+        """Training molecules, held-out ones, and where those come from."""
+        total, held = len(smiles), list[str]()
+        note = "none: every molecule is used for training"
+        if aside is not None:
+            known = set(smiles)
+            test = read_lines(aside.texts, size=self.size, on_progress=on_progress).smiles
+            train, held = smiles, [text for text in test if text not in known]
+            note = f"the test part of {self.path} ({len(held):,} molecules)"
+        else:
+            count = min(max(1, round(total * self.holdout)), total - 1) if self.holdout > 0 else 0
+            apart = set(choose((_SEED, HOLDOUT), total, count).tolist())
+            train = [text for number, text in enumerate(smiles) if number not in apart]
+            held = [smiles[number] for number in sorted(apart)]
+            if count:
+                note = f"{self.holdout * 100:g} % ({count:,} of {total:,}), seed {_SEED}"
         if self.limit is not None and self.limit < len(train):
             kept = choose((_SEED, LIMIT), len(train), self.limit)
             train = [train[number] for number in kept.tolist()]
-        if not count:
-            return train, held, "none: every molecule is used for training"
-        return train, held, f"{self.holdout * 100:g} % ({count:,} of {total:,}), seed {_SEED}"
+        return train, held, note
 
 
 def _fitting(smiles: list[str], codec: MoleculeCodec, reading: Reading) -> list[str]:

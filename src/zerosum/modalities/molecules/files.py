@@ -1,41 +1,48 @@
-"""From a path to lines of SMILES: `.smi`, `.txt`, `.csv`, `.tsv`, each also as `.gz`."""
+"""From a path to SMILES: `.smi`, `.txt`, `.csv`, `.tsv`, `.sdf`, each also as `.gz`."""
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from zerosum.chem import molecules as chem
 from zerosum.data import places
 from zerosum.errors import UserError, nearest
-from zerosum.modalities.molecules import chem
 from zerosum.names import first_names, printable
 
 LISTS, TABLES = (".smi", ".smiles", ".txt"), (".csv", ".tsv")
+STRUCTURES = (".sdf", ".sd")
 _NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "smile", "smi", "mol_smiles")
-STRUCTURES = (".sdf", ".sd", ".mol", ".mol2", ".pdb", ".xyz")
+UNREAD = (".mol", ".mol2", ".pdb", ".xyz")
 """Files of molecules that are not read."""
+UNREADABLE = "(a record that RDKit does not read)"
+"""Stands for one in a structure file."""
 _PARTED = re.compile(r"[\s,;]+")  # no SMILES has a comma or a semicolon
 _LOOKED = 50  # values of a column that are tried when no header says which one it is
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of SMILES as they stand in a file.
+    """SMILES as they stand in a file.
 
     Attributes:
-        texts: One per line, not yet looked at.
+        texts: One per line or record, not yet looked at.
         column: The column that they come from; "" in a list.
         notes: What else the file holds and is not read, one line each.
+        numbers: The line or record of each, counted from 1; empty where they simply follow.
     """
 
     texts: list[str]
     column: str = ""
     notes: tuple[str, ...] = ()
+    numbers: Sequence[int] = ()
 
 
 def suffix_of(path: Path) -> str:
@@ -72,12 +79,18 @@ def read(path: Path, column: str = "", most: int | None = None) -> Lines:
         UserError: An unknown suffix, unreadable bytes, or no column of SMILES.
     """
     suffix = suffix_of(path)
-    if suffix not in LISTS + TABLES:
-        known = ", ".join(LISTS + TABLES)
-        hint = ": convert it, for example with Open Babel" if suffix in STRUCTURES else ""
+    if suffix not in LISTS + TABLES + STRUCTURES:
+        known = ", ".join(LISTS + TABLES + STRUCTURES)
+        hint = ": convert it, for example with Open Babel" if suffix in UNREAD else ""
         raise UserError(f"{path} is no file of SMILES{hint}: give {known}, each also with .gz")
+    if suffix not in TABLES and column:
+        raise UserError(f"{path} has no columns: leave data.column={column} out")
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     try:
+        if suffix in STRUCTURES:
+            with opened(path, "rb") as stream:
+                # Read as a whole: damage of a packed file would come up within RDKit.
+                return _structures(io.BytesIO(stream.read()), most)
         with opened(path, "rt", encoding="utf-8-sig", newline="") as text:
             return _table(text, path, column, most) if suffix in TABLES else _list(text, most)
     except UnicodeDecodeError as error:
@@ -88,10 +101,22 @@ def read(path: Path, column: str = "", most: int | None = None) -> Lines:
         raise UserError(f"{path} cannot be read ({error}): get it anew") from error
 
 
+def _structures(stream: io.BytesIO, most: int | None) -> Lines:
+    """Records of a structure file, as SMILES; whether they make sense is asked later, of all."""
+    write = chem.rdkit().MolToSmiles
+    found: list[str] = []
+    for mol in chem.rdkit().ForwardSDMolSupplier(stream, sanitize=False, removeHs=False):
+        found.append(UNREADABLE if mol is None else write(mol))
+        if most is not None and len(found) >= most:
+            break
+    return Lines(found, notes=("properties and coordinates of records left out",))
+
+
 def _list(text: IO[str], most: int | None) -> Lines:
     found: list[str] = []
+    numbers: list[int] = []
     comments = more = 0
-    for line in text:
+    for number, line in enumerate(text, 1):
         words = [word for word in _PARTED.split(line) if word]
         word = words[0] if words else ""
         if not found and word.lower() in _NAMES:
@@ -101,6 +126,7 @@ def _list(text: IO[str], most: int | None) -> Lines:
             continue
         more += len(words) > 1
         found.append(word)
+        numbers.append(number)
         if most is not None and len(found) >= most:
             break
     notes: tuple[str, ...] = ()
@@ -108,23 +134,28 @@ def _list(text: IO[str], most: int | None) -> Lines:
         notes += (f"comments left out: {comments:,} lines that begin with #",)
     if more:
         notes += (f"words after the SMILES left out of {more:,} lines",)
-    return Lines(found, notes=notes)
+    return Lines(found, notes=notes, numbers=numbers)
 
 
 def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
-    first = next((line for line in text if line.strip()), "")
+    above, first = next(((n, line) for n, line in enumerate(text) if line.strip()), (0, ""))
     delimiter = max("\t;,|", key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     table: list[list[str]] = []
-    for row in csv.reader(text, delimiter=delimiter):
+    numbers: list[int] = []
+    before = above + 1
+    reader = csv.reader(text, delimiter=delimiter)
+    for row in reader:
         if row:
             table.append(row)
+            numbers.append(before + reader.line_num)
         if most is not None and len(table) >= most:
             break
     number = _column(header, table, path, column)
     notes: tuple[str, ...] = ()
     if not column and header[number].lower() not in _NAMES and _smiles_like([header[number]]):
         table.insert(0, header)
+        numbers.insert(0, before)
         header = [f"column_{place}" for place in range(1, len(header) + 1)]
         notes += ("the first line holds no names: columns are called column_1, column_2, ...",)
     texts = [row[number] if number < len(row) else "" for row in table]
@@ -134,7 +165,7 @@ def _table(text: IO[str], path: Path, column: str, most: int | None) -> Lines:
     wide = sum(len(row) != len(header) for row in table)
     if wide:
         notes += (f"lines with more or fewer cells than the first: {wide:,}",)
-    return Lines(texts, header[number], notes)
+    return Lines(texts, header[number], notes, numbers)
 
 
 def _column(header: list[str], table: list[list[str]], path: Path, column: str) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 
+from zerosum.chem import molecules as chem
 from zerosum.data.config import OnProgress
 from zerosum.errors import UserError
 from zerosum.modalities.modality import Inspection, counted
-from zerosum.modalities.molecules import chem, files, named
+from zerosum.modalities.molecules import files, named
 from zerosum.modalities.molecules.config import Molecules
 
 _FEW = 1_000  # molecules; below, a generator learns them by heart
@@ -29,6 +30,8 @@ def reads(path: str) -> str:
         return ""
     suffix = files.suffix_of(found)
     if suffix in files.STRUCTURES:
+        return "a file of structures"
+    if suffix in files.UNREAD:
         return "molecules, but not as SMILES"
     if suffix == ".smi" or suffix == ".smiles":
         return "a list of SMILES"
@@ -82,6 +85,7 @@ def inspect(
         "molecules": kept,
         "refused": dict(reading.refused),
         "examples": reading.examples,
+        "left_out": reading.left_out,
         "duplicates": reading.duplicates,
         "salts": reading.salts,
         "stereo": reading.stereo,

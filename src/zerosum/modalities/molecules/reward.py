@@ -1,14 +1,15 @@
-"""What a sample is worth, asked of RDKit: the answer that a reward network learns."""
+"""What a sample is worth, asked of a scorer: the answer that a reward network learns."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from zerosum.chem.scorers import scorer
 from zerosum.data.fields import Batch
-from zerosum.errors import UserError, nearest
-from zerosum.modalities.molecules.chem import SCORERS
 from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.fields import categories
 
@@ -16,21 +17,21 @@ _KEPT = 200_000  # graphs whose score is remembered
 
 
 class Scorer:
-    """Scores in [0, 1] of graphs, 0 for those that are not valid; equal graphs are asked once.
+    """Scores in [0, 1] of graphs, 0 for those that are not valid or that the scorer gives none.
+
+    Equal graphs are asked once.
 
     Args:
-        name: One of `chem.SCORERS`.
+        text: What is scored, in the grammar of `zerosum.chem.scorers`: `qed`, `qed:2,sa`.
         codec: Of the graphs.
 
     Raises:
-        UserError: There is no scorer of that name.
+        UserError: There is no scorer of that name, or a part of it does not work.
     """
 
-    def __init__(self, name: str, codec: MoleculeCodec) -> None:
-        if name not in SCORERS:
-            raise UserError(f"there is no scorer '{name}': {nearest(name, SCORERS)}")
-        self.name, self.codec = name, codec
-        self._score = SCORERS[name]
+    def __init__(self, text: str, codec: MoleculeCodec) -> None:
+        self.text, self.codec = text, codec
+        self._score = scorer(text)
         self._known: dict[bytes, float] = {}
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -43,8 +44,15 @@ class Scorer:
         if new:
             if len(self._known) + len(new) > _KEPT:
                 self._known.clear()
-            asked = {name: batch[name][new] for name in ("atoms", "bonds")}
-            for row, mol in zip(new, self.codec.decode(asked)):
-                self._known[keys[row]] = 0.0 if mol is None else self._score(mol)
+                new = [*range(count)]  # those known so far are forgotten with the rest
+            self._known |= zip((keys[row] for row in new), self._asked(batch, new))
         device = batch["atoms"].device
         return torch.tensor([self._known[key] for key in keys], device=device)
+
+    def _asked(self, batch: Batch, rows: list[int]) -> list[float]:
+        """Scores of some rows of a batch; one without a molecule or a score has 0."""
+        smiles = self.codec.smiles({name: batch[name][rows] for name in ("atoms", "bonds")})
+        found = [text for text in smiles if text is not None]
+        scores = iter(self._score(found).tolist() if found else [])
+        given = (0.0 if text is None else next(scores) for text in smiles)
+        return [0.0 if math.isnan(score) else score for score in given]

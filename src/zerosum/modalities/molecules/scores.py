@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from zerosum.metrics.score import Score, around, wilson
-from zerosum.modalities.molecules import chem
-from zerosum.modalities.molecules.chem import Mol
+import numpy as np
 
-_MOST = 1_000  # molecules whose pairs are compared: half a million similarities
+from zerosum.chem import fingerprints
+from zerosum.chem import molecules as chem
+from zerosum.chem.molecules import Mol
+from zerosum.metrics.score import Score, around, wilson
+
+AT = (1_000, 10_000)
+"""Numbers of valid molecules among which MOSES counts distinct ones."""
+_MOST, _BITS = 3_000, 1_024  # molecules whose pairs are compared, and MOSES' fingerprint
 
 
 @dataclass(frozen=True)
@@ -21,33 +26,46 @@ class Judged:
         validity: Share of the samples that are valid molecules, without any repair.
         uniqueness: Distinct molecules as a share of the valid ones. It falls as samples are
             added, so compare equal numbers only; no interval, for the same reason.
+        unique_at: The same among the first 1,000 and 10,000 valid ones (MOSES' unique@1k and
+            unique@10k); not a number where there are fewer.
         novelty: Share of the distinct valid molecules that are not in the training part.
         product: Distinct valid new molecules as a share of the samples; the product of the three.
+        scaffold_novelty: Share of the distinct Bemis-Murcko scaffolds of the valid molecules that
+            no training molecule has; molecules without a ring have none. Not a number where no
+            valid molecule has a ring, or no training scaffolds are given.
         qed: Mean drug-likeness of the distinct valid molecules, with the interval of the mean.
         logp: Mean octanol-water coefficient of these.
         sa: Mean synthetic accessibility of these; 1 is easy, 10 hard.
-        diversity: One minus the mean Tanimoto similarity of pairs of the valid molecules, repeats
-            among them, over at most the first 1,000.
+        diversity: MOSES' IntDiv1 of the valid molecules, see `diversity`.
     """
 
     validity: Score
     uniqueness: Score
+    unique_at: Mapping[int, Score]
     novelty: Score
     product: Score
+    scaffold_novelty: Score
     qed: Score
     logp: Score
     sa: Score
     diversity: Score
 
 
-def judge(samples: Sequence[str | None], train: Collection[str], *, worth: bool = True) -> Judged:
+def judge(
+    samples: Sequence[str | None],
+    train: Collection[str],
+    *,
+    worth: bool = True,
+    scaffolds: Collection[str] = (),
+) -> Judged:
     """Scores of samples.
 
     Args:
         samples: Canonical SMILES as `MoleculeCodec.smiles` gives them; None where not valid.
         train: Canonical SMILES of the training part.
-        worth: Whether to compute QED, logP, SA and diversity, which take most of the time; they
-            are not a number otherwise, as where no sample is valid.
+        worth: Whether to compute QED, logP, SA, scaffolds and diversity, which take most of the
+            time; they are not a number otherwise, as where no sample is valid.
+        scaffolds: Those of the training part, as `scaffolds_of` gives them.
     """
     known = train if isinstance(train, set | frozenset) else set(train)
     valid = [smiles for smiles in samples if smiles is not None]
@@ -55,11 +73,14 @@ def judge(samples: Sequence[str | None], train: Collection[str], *, worth: bool 
     new = [smiles for smiles in unique if smiles not in known]
     total = len(samples)
     mols = [chem.rdkit().MolFromSmiles(smiles) for smiles in unique] if worth else []
+    made = scaffolds_of(unique) if worth and scaffolds else set[str]()
     return Judged(
         validity=_share(len(valid), total, total),
         uniqueness=Score(value=len(unique) / max(len(valid), 1), n_fake=total),
+        unique_at={count: Score(value=unique_at(valid, count), n_fake=total) for count in AT},
         novelty=_share(len(new), len(unique), total),
         product=Score(value=len(new) / max(total, 1), n_fake=total),
+        scaffold_novelty=_share(len(made - set(scaffolds)), len(made), total, float("nan")),
         qed=_mean([chem.qed(mol) for mol in mols], total),
         logp=_mean([chem.logp(mol) for mol in mols], total),
         sa=_mean([chem.sa(mol) for mol in mols], total),
@@ -67,22 +88,30 @@ def judge(samples: Sequence[str | None], train: Collection[str], *, worth: bool 
     )
 
 
-def diversity(smiles: Sequence[str]) -> float:
-    """One minus the mean Tanimoto similarity of all pairs of molecules.
+def unique_at(valid: Sequence[str], count: int) -> float:
+    """Distinct ones as a share of the first `count` valid molecules; NaN where there are fewer."""
+    return len(set(valid[:count])) / count if len(valid) >= count else float("nan")
 
-    Morgan fingerprints of radius 2 on 2,048 bits, over at most the first 1,000 molecules.
-    Equal molecules count: a set of one molecule over and over has 0. Not a number for fewer than
-    two molecules.
+
+def scaffolds_of(smiles: Iterable[str]) -> set[str]:
+    """The distinct Bemis-Murcko scaffolds of SMILES; molecules without a ring add none."""
+    return {found for found in map(fingerprints.scaffold, smiles) if found}
+
+
+def diversity(smiles: Sequence[str]) -> float:
+    """Internal diversity IntDiv1 of MOSES (Polykovskiy et al. 2020, arXiv:1811.12823, eq. 3).
+
+    One minus the mean Tanimoto similarity over all ordered pairs, each molecule with itself among
+    them, of Morgan fingerprints (radius 2, 1,024 bits), over at most the first 3,000 molecules.
+    Repeats count: a set of one molecule over and over has 0. Not a number for no molecule.
     """
     some = smiles[:_MOST]
-    if len(some) < 2:
+    if not some:
         return float("nan")
-    morgan = chem.require("rdkit.Chem.rdFingerprintGenerator", chem.EXTRA)
-    similar = chem.require("rdkit.DataStructs", chem.EXTRA).BulkTanimotoSimilarity
-    maker = morgan.GetMorganGenerator(radius=2, fpSize=2048)
-    prints = [maker.GetFingerprint(chem.rdkit().MolFromSmiles(text)) for text in some]
-    total = sum(sum(similar(one, prints[:i])) for i, one in enumerate(prints) if i)
-    return 1 - total / (len(prints) * (len(prints) - 1) / 2)
+    bits = fingerprints.morgan(some, bits=_BITS).astype(np.float32)
+    # One product for all pairs; the bits of both over those of one or the other.
+    both, own = bits @ bits.T, bits.sum(1)
+    return float(1 - (both / (own[:, None] + own - both)).mean(dtype=np.float64))
 
 
 def reasons(found: Sequence[tuple[Mol | None, str]]) -> dict[str, int]:
@@ -94,10 +123,10 @@ def reasons(found: Sequence[tuple[Mol | None, str]]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda item: -item[1]))
 
 
-def _share(part: int, whole: int, total: int) -> Score:
-    """A share with its Wilson interval; 0 without one where there is nothing to take it of."""
+def _share(part: int, whole: int, total: int, nothing: float = 0.0) -> Score:
+    """A share with its Wilson interval; `nothing` without one where there is none to take."""
     if not whole:
-        return Score(value=0.0, n_fake=total)
+        return Score(value=nothing, n_fake=total)
     return Score(value=part / whole, interval=wilson(part / whole, whole), n_fake=total)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from PIL import Image, ImageDraw, ImageFont
 
+from zerosum.chem import molecules as chem
+from zerosum.chem.molecules import Mol
 from zerosum.data.fields import Batch
-from zerosum.modalities.molecules import chem
-from zerosum.modalities.molecules.chem import Mol
 from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.plots import FAKE, REAL
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zerosum.errors import UserError
-from zerosum.pipelines.generate import slerp
+from zerosum.pipelines.arcs import slerp
 
 Way = Literal["auto", "linear", "spherical"]
 
