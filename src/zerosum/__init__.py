@@ -50,7 +50,10 @@ _HOMES = {
 }
 
 
-_PARTS = ("core", "data", "layers", "losses", "metrics", "modalities", "models", "nets", "theory")
+_PARTS = (
+    "core", "data", "layers", "losses", "metrics", "modalities", "models", "nets", "tables",
+    "theory",
+)  # fmt: skip
 """Sub-packages that `zerosum.name` imports at its first use."""
 
 

@@ -45,13 +45,15 @@ def test_inspection_says_what_is_there(people):
         "dates": [],
         "categories": ["sex", "rich"],
         "constant": ["land"],
-        "left out": ["id"],
+        "made anew": ["id"],
+        "left out": [],
     }
     holes = int(pd.read_csv(people)["pay"].isna().sum())
     assert found.facts["missing"] == {"pay": holes} and f"pay {holes}" in found.rows["missing"]
     assert found.command == f"zerosum train ctgan --data {people}"
     said = "\n".join(found.warnings)
-    assert "242 rows are few" in said and "'id' is left out: identifiers: 240" in said
+    assert "242 rows are few" in said
+    assert "'id' is made anew, none of its values is copied: identifiers: 240" in said
     assert "constant, and copied as they are: land" in said
 
 
@@ -88,7 +90,8 @@ def test_metrics_of_the_training_rows_themselves(split):
     train = split.train.some(200)
     found = taken(split, train, "quality")
     assert {name: one.score.value for name, one in found.items()} == {
-        "column-shapes": 1, "pair-trends": 1, "quality": 1
+        "column-shapes": 1, "pair-trends": 1, "quality": 1, "missing-rates": 1,
+        "column-coverage": 1,
     }  # fmt: skip
     assert all(one.better == "higher" for one in found.values())
     useful = taken(split, train, "tstr")
@@ -110,7 +113,7 @@ def test_metrics_need_held_out_rows(people):
 
 def test_baselines_are_rows_of_the_codec(split):
     made = MODALITY.baselines(split.train, split.codec, 70, 3, {})
-    assert list(made) == ["independent columns", "gaussian copula"]
+    assert list(made) == ["independent columns", "gaussian copula", "bootstrap", "smote"]
     for batch in made.values():
         assert batch["row"].shape == (70, *split.codec.row.shape)
         frame = split.codec.decode(batch)

@@ -43,8 +43,20 @@ def test_the_same_rows_are_found(tmp_path, text):
 
 
 def test_an_unnamed_last_column_with_cells_is_none_of_the_delimiters(tmp_path):
-    with pytest.raises(UserError, match="column 3 has no name"):
-        read_table(write(tmp_path, "x,w,\n1,a,\n2,b,oh\n"))
+    read = read_table(write(tmp_path, "x,w,\n1,a,\n2,b,oh\n"))
+    assert read.notes == ("column 3 has no name: it is called 'column_3'",)
+    assert read.frame["column_3"].tolist()[1] == "oh" and len(read.frame.columns) == 3
+
+
+def test_names_that_are_lacking_or_repeated_are_made_and_said(tmp_path):
+    """What pandas writes with its index, and a name that is in use already."""
+    read = read_table(write(tmp_path, ",a,a,a_2\n0,1.5,3,x\n1,2.5,4,y\n"))
+    assert list(read.frame.columns) == ["column_1", "a", "a_3", "a_2"]
+    assert read.frame["a_3"].tolist() == [3, 4] and read.frame["a"].tolist() == [1.5, 2.5]
+    assert read.notes == (
+        "column 1 has no name: it is called 'column_1'",
+        "another column is called 'a': this one is called 'a_3'",
+    )
 
 
 def test_the_delimiter_that_excel_states_counts(tmp_path):

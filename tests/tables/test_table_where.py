@@ -94,11 +94,11 @@ def test_the_rarest_category_is_asked_for(codec):
     found = plan(["age>30", "age group=old", "income=>50K"], codec)
     assert str(found.asked) == "income=>50K"
     start = next(c.start for c in codec.condition.choices if c.column == "income")
-    assert found.condition.nonzero().flatten().tolist() == [start + 1]
-    assert plan(["age>30"], codec).condition is None
+    assert found.shares.nonzero().flatten().tolist() == [start + 1]
+    assert plan(["age>30"], codec).shares is None
     missing = plan(["job="], codec)
     job = next(c for c in codec.condition.choices if c.column == "job")
-    assert missing.condition.nonzero().item() == job.start + 2 and job.names[2] == "(missing)"
+    assert missing.shares.nonzero().item() == job.start + 2 and job.names[2] == "(missing)"
     with pytest.raises(UserError, match="no row can be both"):
         plan(["rooms=1", "rooms=2"], codec)
 
@@ -106,7 +106,7 @@ def test_the_rarest_category_is_asked_for(codec):
 def test_filters_ask_for_one_and_check_all(table, codec):
     found = filters(["income=>50K", "age>60"], codec, codec.fields)
     given = found.condition(7, torch.Generator())["condition"]
-    asked = plan(["income=>50K"], codec).condition
+    asked = plan(["income=>50K"], codec).shares
     assert given.shape == (7, *codec.condition.shape) and torch.equal(given[3], asked)
     expected = (table["income"] == ">50K") & (table["age"] > 60)
     assert found.holds(codec.encode(table)).tolist() == expected.tolist()

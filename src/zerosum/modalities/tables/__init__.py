@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from PIL import Image
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.fields import Batch, Field
+from zerosum.data.places import locate
 from zerosum.data.source import Source
 from zerosum.metrics.registry import Metric
 from zerosum.modalities.modality import (
@@ -54,7 +55,7 @@ class Tables(Modality):
     configs: ClassVar[tuple[type[DataConfig], ...]] = (Table, TableAnomalies)
     default: ClassVar[str] = "ctgan/adult"
     raw: ClassVar[str] = "columns"
-    metrics: ClassVar[tuple[str, ...]] = ("quality", "tstr", "dcr")
+    metrics: ClassVar[tuple[str, ...]] = ("quality", "tstr", "discriminative", "dcr")
 
     @property
     def own_metrics(self) -> Mapping[str, Metric]:
@@ -81,6 +82,11 @@ class Tables(Modality):
 
         return inspect(path, limit=limit)
 
+    def schema(self, path: str) -> str:
+        from zerosum.modalities.tables.inspect import schema
+
+        return schema(path)
+
     def filters(
         self, words: Sequence[str], codec: Codec, conditions: Mapping[str, Field]
     ) -> Filters:
@@ -88,6 +94,30 @@ class Tables(Modality):
 
         assert isinstance(codec, TableCodec)
         return filters(words, codec, conditions)
+
+    def standing(self, codec: Codec) -> Callable[[Batch], Tensor] | None:
+        from zerosum.modalities.tables.where import Standing
+
+        assert isinstance(codec, TableCodec)
+        return Standing(codec) if codec.constraints else None
+
+    def shares(
+        self, text: str, codec: Codec, conditions: Mapping[str, Field]
+    ) -> list[tuple[int, str, Filters]]:
+        from zerosum.modalities.tables.where import shares
+
+        assert isinstance(codec, TableCodec)
+        return shares(text, codec, conditions)
+
+    def complete(self, path: str, codec: Codec, draw: Callable[[int, list[str]], Batch]) -> Any:
+        from zerosum.modalities.tables.partial import complete
+
+        assert isinstance(codec, TableCodec)
+        return complete(locate(path), codec, draw)
+
+    def write_objects(self, objects: Any, codec: Codec, path: Path) -> int:
+        assert isinstance(codec, TableCodec)
+        return codec.write_rows(objects, path)
 
     def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
         return ON_A_SHEET, 0
@@ -131,13 +161,15 @@ class Tables(Modality):
     def baselines(
         self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
     ) -> dict[str, Batch]:
-        from zerosum.modalities.tables.baselines import copula, marginals
+        from zerosum.modalities.tables.baselines import bootstrap, copula, marginals, smote
 
         assert isinstance(codec, TableCodec)
-        frame = codec.decode(train.some(FITTED, seed))
+        frame = codec.inner(codec.decode(train.some(FITTED, seed)))
         return {
-            "independent columns": codec.encode(marginals(frame, n, seed)),
-            "gaussian copula": codec.encode(copula(frame, codec, n, seed)),
+            "independent columns": codec.encode_inner(marginals(frame, n, seed)),
+            "gaussian copula": codec.encode_inner(copula(frame, codec, n, seed)),
+            "bootstrap": codec.encode_inner(bootstrap(frame, n, seed)),
+            "smote": codec.encode_inner(smote(frame, codec, n, seed)),
         }
 
 

@@ -17,11 +17,13 @@ from zerosum.errors import UserError, nearest
 from zerosum.modalities.modality import Listed
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.columns import Number
-from zerosum.modalities.tables.fitting import Rules, fit_columns, numbers_of, summary
+from zerosum.modalities.tables.fitting import fit_columns, summary
 from zerosum.modalities.tables.frames import column as one
+from zerosum.modalities.tables.kinds import Rules
 from zerosum.modalities.tables.opening import find
 from zerosum.modalities.tables.settings import TableSettings
 from zerosum.modalities.tables.stored import Stored
+from zerosum.modalities.tables.values import numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +48,7 @@ class SteadyCodec(TableCodec):
             if isinstance(column, Number):
                 values = numbers_of(one(frame, column.name), date=column.date, unit=column.unit)
                 alone = {"means": (float(np.nanmean(values)),), "weights": (1.0,), "spikes": ()}
+                alone["offset"] = None
                 alone["stds"] = (float(np.nanstd(values)),)
                 column = column.model_copy(update=alone)
             columns.append(column)
@@ -131,9 +134,7 @@ class TableAnomalies(TableSettings):
         )
 
     def at(self, path: str) -> Self:
-        # What was said of one table means nothing for another.
-        nothing = {"target": "", "columns": (), "kinds": {}, "normal": ""}
-        return self.model_copy(update={"path": path, **nothing})
+        return self.model_copy(update=self.elsewhere(path, normal=""))
 
     @property
     def title(self) -> str:

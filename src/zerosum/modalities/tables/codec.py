@@ -23,24 +23,45 @@ from zerosum.data.fields import Batch, Field
 from zerosum.data.order import draw
 from zerosum.errors import UserError, nearest, require
 from zerosum.files import atomic
-from zerosum.modalities.tables.columns import Column, Discrete, Fixed, LeftOut, Number
+from zerosum.modalities.tables.columns import (
+    Column,
+    Derived,
+    Discrete,
+    Fixed,
+    Identifier,
+    LeftOut,
+    Number,
+)
+from zerosum.modalities.tables.constraints import Constraint, kept, ordered
+from zerosum.modalities.tables.discrete import (
+    SETTLED,
+    codes_of,
+    known_as,
+    rare_of,
+    values_of,
+)
 from zerosum.modalities.tables.fields import RowField
-from zerosum.modalities.tables.fitting import SEED, Rules, fit_columns, numbers_of, plain
+from zerosum.modalities.tables.fitting import SEED, fit_columns, fit_hidden
+from zerosum.modalities.tables.frames import column as one
+from zerosum.modalities.tables.identifiers import made
+from zerosum.modalities.tables.kinds import Rules
+from zerosum.modalities.tables.restoring import restored, typed, widened
 from zerosum.modalities.tables.stored import (
     MODE,
-    RARE,
     Learned,
     Stored,
     condition_field,
     own_conditions,
     row_field,
 )
+from zerosum.modalities.tables.values import numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _REACH = 4.0  # standard deviations from a mode's middle to the end of its scalar
 _COLUMNS: TypeAdapter[list[Column]] = TypeAdapter(list[Column])
+_CONSTRAINTS: TypeAdapter[list[Constraint]] = TypeAdapter(list[Constraint])
 
 
 class TableCodec(Codec):
@@ -48,7 +69,10 @@ class TableCodec(Codec):
 
     Attributes:
         columns: All columns in the order of the table.
-        learned: Those that rows encode.
+        constraints: What holds in every row, in an order in which columns can be derived.
+        hidden: Learned columns that no table has, from which constraints derive others.
+        learned: The columns that rows encode: those of the table first, then the hidden ones.
+        described: Each column of the table that varies, derived ones too, as it is on its own.
         target: Name of the column that scores predict; empty where nobody said.
         row: What an encoded row is.
         condition: What a condition is; None where no column is discrete.
@@ -56,15 +80,28 @@ class TableCodec(Codec):
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".tsv", ".parquet")
 
-    def __init__(self, columns: Sequence[Column], target: str = "") -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        target: str = "",
+        constraints: Sequence[Constraint] = (),
+        hidden: Sequence[Column] = (),
+    ) -> None:
         self.columns, self.target = tuple(columns), target
+        self.constraints, self.hidden = tuple(constraints), tuple(hidden)
         self.learned: tuple[Learned, ...] = tuple(
-            column for column in self.columns if isinstance(column, Number | Discrete)
+            column
+            for column in (*self.columns, *self.hidden)
+            if isinstance(column, Number | Discrete)
         )
-        if target and target not in [column.name for column in self.learned]:
+        own = [column.was if isinstance(column, Derived) else column for column in self.columns]
+        self.described: dict[str, Learned] = {
+            column.name: column for column in own if isinstance(column, Number | Discrete)
+        }
+        if target and target not in self.described:
             raise UserError(
                 f"data.target={target}: no learned column is called so: "
-                f"{nearest(target, [column.name for column in self.learned])}"
+                f"{nearest(target, self.described)}"
             )
         self.row: RowField = row_field(self.learned)
         self.condition = condition_field(self.learned)
@@ -79,13 +116,37 @@ class TableCodec(Codec):
 
         Args:
             frame: The training rows.
-            rules: How columns are read.
+            rules: How columns are read, and what holds in every row.
             target: Name of the column that scores predict.
 
         Raises:
             UserError: Nothing can be learned, or a name that no column has.
         """
-        return cls(fit_columns(frame, rules or Rules()), target)
+        rules = rules or Rules()
+        names = [str(name) for name in frame.columns]
+        constraints = ordered(rules.constraints, names)
+        determined = {n: "number" for c in constraints if c.numeric for n in c.derived}
+        found: list[Column] = [
+            *fit_columns(frame, rules.model_copy(update={"kinds": {**rules.kinds, **determined}}))
+        ]
+        derived = {name: constraint for constraint in constraints for name in constraint.derived}
+        for i, column in enumerate(found):
+            if column.name in derived:
+                if not isinstance(column, Number | Discrete):
+                    raise UserError(
+                        f"constraint '{derived[column.name]}': '{column.name}' is no column that "
+                        f"varies and is learned ({column.kind})"
+                    )
+                found[i] = Derived(name=column.name, was=column)
+        codec = cls(found, target, constraints)
+        hidden = [fit_hidden(series, rules) for series in codec.aside(frame)]
+        return cls(found, target, constraints, hidden) if hidden else codec
+
+    def aside(self, frame: pd.DataFrame) -> list[pd.Series]:
+        """The hidden columns of rows: what constraints derive columns from."""
+        series = {str(name): one(frame, str(name)) for name in frame.columns}
+        hidden = [c.hide(series, self.described) for c in self.constraints if c.hidden]
+        return [column for column in hidden if column is not None]
 
     def encode(self, objects: pd.DataFrame | Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         """Rows, as a data frame or one mapping each, as `row` and `condition`.
@@ -93,7 +154,11 @@ class TableCodec(Codec):
         Raises:
             UserError: A column is missing, or a value is unknown; the message names it.
         """
-        stored = self.stored(objects)
+        return self.encode_inner(self.inner(objects))
+
+    def encode_inner(self, frame: pd.DataFrame) -> dict[str, Tensor]:
+        """As `encode`, of the learned columns alone: see `inner`."""
+        stored = self._stored(frame)
         everything = torch.arange(len(stored))
         batch = {"row": stored.rows(everything)}
         if self.condition is not None:
@@ -101,25 +166,37 @@ class TableCodec(Codec):
             batch["condition"] = own_conditions(stored.discrete(), numbers, self.condition)
         return batch
 
-    def stored(self, objects: pd.DataFrame | Sequence[Mapping[str, Any]]) -> Stored:
-        """Rows as `encode` has them, in little memory."""
+    def inner(self, objects: pd.DataFrame | Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """The learned columns of rows, the hidden ones in place of those that are derived.
+
+        Raises:
+            UserError: A column is missing.
+        """
         pd = require("pandas", "tables")
         frame = pd.DataFrame(objects).reset_index(drop=True)
-        absent = [column.name for column in self.learned if column.name not in frame.columns]
+        absent = [name for name in self.described if name not in frame.columns]
         if absent:
             raise UserError(
                 f"the table lacks the column '{absent[0]}': it has {', '.join(frame.columns)}"
             )
+        aside = {str(series.name): series for series in self.aside(frame)}
+        return pd.DataFrame({c.name: aside.get(c.name, frame.get(c.name)) for c in self.learned})
+
+    def stored(self, objects: pd.DataFrame | Sequence[Mapping[str, Any]]) -> Stored:
+        """Rows as `encode` has them, in little memory."""
+        return self._stored(self.inner(objects))
+
+    def _stored(self, frame: pd.DataFrame) -> Stored:
         scalars, codes = [], []
         for number, column in enumerate(self.learned):
-            series = frame[column.name]
+            series = one(frame, column.name)
             if isinstance(column, Number):
                 values = numbers_of(series, date=column.date, unit=column.unit)
                 mode, place = _modes(column, values, number)
                 codes.append(mode)
                 scalars.append(place)
             else:
-                codes.append(_categories(column, series))
+                codes.append(codes_of(column, series))
         places = np.stack(scalars, 1) if scalars else np.zeros((len(frame), 0))
         return Stored(
             torch.from_numpy(places).float(),
@@ -128,17 +205,36 @@ class TableCodec(Codec):
         )
 
     def knows(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
-        """Which rows (N,) hold only values that `encode` takes."""
-        known = np.ones(len(frame), dtype=bool)
+        """Which rows (N,) hold only values that `encode` takes, and meet the constraints."""
+        frame = frame.reset_index(drop=True)
+        lasting = [c for c in self.constraints if c.kind != "unique"]
+        known, inner = kept(lasting, frame), self.inner(frame)
         for column in self.learned:
-            series = frame[column.name]
+            series = one(inner, column.name)
             if not column.missing:
                 known &= series.notna().to_numpy()
             if isinstance(column, Discrete):
                 values = {*column.values, *column.rare}
-                found = series.isna().to_numpy() | np.array([_same(v, values) for v in series])
+                found = series.isna().to_numpy() | np.array([known_as(v, values) for v in series])
                 known &= found
         return known
+
+    def settle(self, row: Tensor) -> None:
+        """Write into encoded rows (N, width) which rare value each holds, in place.
+
+        Else it would follow from a row's place, and be another one once rows around it are gone.
+        """
+        spans = self.row.categories()
+        for number, column in enumerate(self.learned):
+            if isinstance(column, Discrete) and column.rare:
+                span = spans[column.name]
+                some = row[:, span.start : span.stop]
+                here, picked = rare_of(column, some.double().numpy(), number)
+                some[here, len(column.values)] = torch.from_numpy(picked + SETTLED).to(row)
+
+    def allows(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows (N,) may be given out together; see `constraints`."""
+        return kept(self.constraints, frame)
 
     def decode(self, batch: Batch) -> pd.DataFrame:
         """Rows as a data frame with the names, order and types of the columns."""
@@ -154,21 +250,33 @@ class TableCodec(Codec):
                 series[column.name] = _numbers(column, row[:, place], mode)
             else:
                 span = spans[column.name, "category"]
-                code = row[:, span.start : span.stop].argmax(1)
-                series[column.name] = _values(column, code, number)
-        for column in self.columns:
+                some = row[:, span.start : span.stop]
+                series[column.name] = values_of(column, some, number)
+        for column in (*self.columns, *self.hidden):
             if isinstance(column, Fixed):
-                series[column.name] = _typed([column.value] * len(row), column.dtype)
+                series[column.name] = typed([column.value] * len(row), column.dtype)
+            elif isinstance(column, Identifier):
+                series[column.name] = widened(made(column, len(row)), column.dtype)
+        for constraint in self.constraints:
+            hidden = series.get(constraint.hidden)
+            series |= constraint.derive(series, hidden, self.described)
         names = [column.name for column in self.columns if not isinstance(column, LeftOut)]
         frame = pd.DataFrame({name: series[name] for name in names})
         if self.target:
             frame.attrs["target"] = self.target  # for whoever scores the rows
+        anew = [column.name for column in self.columns if isinstance(column, Identifier)]
+        if anew:
+            frame.attrs["identifiers"] = anew  # they say nothing
         return frame
 
     def write(self, batch: Batch, path: Path) -> int:
         """Rows as .csv, .csv.gz, .tsv or .parquet."""
         self.check(path)
-        frame = self.decode(batch)
+        return self.write_rows(self.decode(batch), path)
+
+    def write_rows(self, frame: pd.DataFrame, path: Path) -> int:
+        """A data frame as .csv, .csv.gz, .tsv or .parquet."""
+        frame.attrs = {}  # parquet would keep them
         with atomic(path) as partial:
             if path.suffix.lower() == ".parquet":
                 require("pyarrow", "tables")
@@ -185,12 +293,23 @@ class TableCodec(Codec):
             )
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        columns = _COLUMNS.dump_python(list(self.columns), mode="json")
-        return {"columns": columns, "target": self.target}, {}
+        facts: dict[str, Any] = {
+            "columns": _COLUMNS.dump_python(list(self.columns), mode="json"),
+            "target": self.target,
+        }
+        if self.constraints:
+            facts["constraints"] = _CONSTRAINTS.dump_python(list(self.constraints), mode="json")
+            facts["hidden"] = _COLUMNS.dump_python(list(self.hidden), mode="json")
+        return facts, {}
 
     @classmethod
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        return cls(_COLUMNS.validate_python(facts["columns"]), facts["target"])
+        return cls(
+            _COLUMNS.validate_python(facts["columns"]),
+            facts["target"],
+            _CONSTRAINTS.validate_python(facts.get("constraints", [])),
+            _COLUMNS.validate_python(facts.get("hidden", [])),
+        )
 
 
 def _modes(
@@ -210,7 +329,10 @@ def _modes(
     place = np.zeros(len(values))
     if column.means:
         means, stds = np.array(column.means), np.array(column.stds)
-        z = (np.where(absent, 0.0, values)[:, None] - means) / stds
+        inner = np.where(absent, column.low, values)
+        if column.offset is not None:
+            inner = np.log(inner.clip(min=column.low) + column.offset)
+        z = (inner[:, None] - means) / stds
         score = np.log(column.weights) - np.log(stds) - z**2 / 2
         share = np.exp(score - score.max(1, keepdims=True)).cumsum(1)
         words = draw((SEED, MODE, number), np.arange(len(values)))
@@ -225,82 +347,11 @@ def _modes(
 
 
 def _numbers(column: Number, place: NDArray[np.float64], mode: NDArray[np.int64]) -> pd.Series:
-    pd = require("pandas", "tables")
     rest = len(column.spikes) + column.missing
     middles = np.array([*column.means, *column.spikes, *[np.nan] * column.missing])
     reach = np.array([*(_REACH * std for std in column.stds), *[0.0] * rest])
-    values = (middles[mode] + reach[mode] * place.clip(-1, 1)).clip(column.low, column.high)
-    if column.decimals is not None:
-        # Rounding may leave the range by its last digit, which is none of the data's.
-        values = np.round(values, column.decimals).clip(column.low, column.high)
-    if not column.unit:
-        whole = column.dtype.lower().startswith(("int", "uint"))
-        objects = pd.Series(values)
-        return (
-            objects.astype("Int64").astype(column.dtype) if whole else objects.astype(column.dtype)
-        )
-    micro = np.round(values * column.unit * 1e6)
-    whole = np.where(np.isnan(micro), np.iinfo(np.int64).min, micro).astype(np.int64)  # NaT
-    moments = pd.Series(whole.view("datetime64[us]"))
-    if column.date:
-        return _typed(moments.dt.strftime(column.date).tolist(), column.dtype)
-    if "," in column.dtype:  # such as datetime64[ns, UTC]
-        moments = moments.dt.tz_localize("UTC")
-    return moments.astype(column.dtype)
-
-
-def _categories(column: Discrete, series: pd.Series) -> NDArray[np.int64]:
-    numbers: dict[Any, int] = {value: i for i, value in enumerate(column.values)}
-    numbers |= dict.fromkeys(column.rare, len(column.values))
-    absent = series.isna().to_numpy()
-    text = all(isinstance(value, str) for value in column.values)
-    codes = np.full(len(series), -1, dtype=np.int64)
-    kept = np.flatnonzero(~absent)
-    values = series.to_numpy(dtype=object)
-    codes[kept] = [numbers.get(str(v) if text else plain(v), -1) for v in values[kept]]
-    codes[absent] = column.categories - 1 if column.missing else -1
-    if (codes < 0).any():
-        row = int((codes < 0).argmax())
-        value = "a missing value" if absent[row] else f"'{values[row]}'"
-        raise UserError(
-            f"column '{column.name}' knows no category {value} (row {row + 1}): it was not among "
-            f"the training rows; {nearest(str(values[row]), column.names)}"
-        )
-    return codes
-
-
-def _values(column: Discrete, code: NDArray[np.int64], number: int) -> pd.Series:
-    joint: list[Any] = [*column.values]
-    if column.rare:
-        joint.append(None)
-    if column.missing:
-        joint.append(None)
-    values = [joint[i] for i in code.tolist()]
-    if column.rare:
-        here = np.flatnonzero(code == len(column.values))
-        words = draw((SEED, RARE, number), here)
-        level = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
-        shares = np.cumsum(column.rare_counts) / sum(column.rare_counts)
-        picked = np.searchsorted(shares, level, side="right").clip(max=len(column.rare) - 1)
-        for row, which in zip(here.tolist(), picked.tolist()):
-            values[row] = column.rare[which]
-    return _typed(values, column.dtype)
-
-
-def _typed(values: Sequence[Any], dtype: str) -> pd.Series:
-    """Values, None being missing, as a column of a type."""
-    pd = require("pandas", "tables")
-    objects = pd.Series(list(values), dtype=object)
-    if dtype == "object":
-        return objects
-    if dtype in ("str", "string"):  # what pandas calls texts differs between its versions
-        return (
-            objects.astype(pd.Series(["text"]).dtype) if dtype == "str" else objects.astype(dtype)
-        )
-    if dtype.startswith("float"):
-        return objects.astype("Float64").astype(dtype)
-    return objects.astype(dtype)
-
-
-def _same(value: Any, values: set[Any]) -> bool:
-    return value in values or str(value) in values
+    values = middles[mode] + reach[mode] * place.clip(-1, 1)
+    if column.offset is not None:
+        tail = np.exp(np.minimum(values, np.log(column.high + column.offset))) - column.offset
+        values = np.where(mode < len(column.means), tail, values)
+    return restored(column, values)

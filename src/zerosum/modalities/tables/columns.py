@@ -47,6 +47,9 @@ class Number(Part):
     """Whether values may be missing: one more mode."""
     distinct: int
     """Different values seen."""
+    offset: float | None = None
+    """What is added before the logarithm is taken, for a long tail: modes are those of
+    log(value + offset). None for a number that is taken as it is."""
 
     @property
     def modes(self) -> int:
@@ -70,6 +73,8 @@ class Discrete(Part):
     """Training rows of each of those."""
     missing: bool = False
     """Whether values may be missing: one more category, the last."""
+    ordered: bool = False
+    """Whether the values stand in an order that somebody declared, the least first."""
 
     @property
     def categories(self) -> int:
@@ -97,6 +102,38 @@ class Fixed(Part):
     """None where every value is missing."""
 
 
+class Identifier(Part):
+    """A column that names its rows: new ones are made, and none of the data's is kept."""
+
+    kind: Literal["identifier"] = "identifier"
+    name: str
+    dtype: str
+    """What pandas calls the type to restore."""
+    reason: str
+    """How it was recognised, in words."""
+    number: bool = False
+    """Whether it holds whole numbers; else texts."""
+    prefix: str = ""
+    """What stands before the number in a made text; no text of the data begins and ends so."""
+    suffix: str = ""
+    """What stands after it."""
+    first: int = 1
+    """The number of the first row that is made."""
+    width: int = 1
+    """Digits of the number at least, zeros first."""
+    missing: float = 0.0
+    """Share of missing values."""
+
+
+class Derived(Part):
+    """A column that follows from others by a constraint (see `constraints`)."""
+
+    kind: Literal["derived"] = "derived"
+    name: str
+    was: Annotated[Number | Discrete, Setting(discriminator="kind")]
+    """What the column is on its own: its type, range and categories."""
+
+
 class LeftOut(Part):
     """A column that is not learned and not made."""
 
@@ -106,4 +143,6 @@ class LeftOut(Part):
     """Why, in words."""
 
 
-Column = Annotated[Number | Discrete | Fixed | LeftOut, Setting(discriminator="kind")]
+Column = Annotated[
+    Number | Discrete | Fixed | Identifier | Derived | LeftOut, Setting(discriminator="kind")
+]

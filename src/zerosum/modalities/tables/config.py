@@ -18,6 +18,9 @@ class Table(TableSettings):
 
     kind: Literal["tables"] = "tables"
     """Tables."""
+    balanced: bool = True
+    """Visit rare categories by the logarithm of their frequency, as games that are told which one
+    was asked for need it (Xu et al. 2019, section 4.3); else each row as often."""
 
     def open(self, codec: Codec | None = None, on_progress: OnProgress | None = None) -> Split:
         """Read the table, and fit its codec on the training part unless one is given.
@@ -27,11 +30,11 @@ class Table(TableSettings):
         """
         from zerosum.modalities.tables.opening import open_table
 
-        return open_table(self, codec if isinstance(codec, TableCodec) else None)
+        kept = codec if isinstance(codec, TableCodec) else None
+        return open_table(self, kept, balanced=self.balanced)
 
     def at(self, path: str) -> Self:
-        # What was said of one table means nothing for another.
-        return self.model_copy(update={"path": path, "target": "", "columns": (), "kinds": {}})
+        return self.model_copy(update=self.elsewhere(path))
 
     @property
     def title(self) -> str:

@@ -1,19 +1,28 @@
-"""From a data frame to fitted columns: which kind each is, its modes or its categories."""
+"""From a data frame to fitted columns: their modes or their categories."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zerosum.config import Part
 from zerosum.data.order import choose
-from zerosum.errors import UserError, nearest, require
-from zerosum.modalities.tables.columns import Column, Discrete, Fixed, LeftOut, Number, Value
+from zerosum.errors import UserError, nearest
+from zerosum.modalities.tables.columns import (
+    Column,
+    Discrete,
+    Fixed,
+    Identifier,
+    LeftOut,
+    Number,
+    Value,
+)
 from zerosum.modalities.tables.frames import column as one_column
+from zerosum.modalities.tables.identifiers import fit_identifier
+from zerosum.modalities.tables.kinds import PLAINLY, KindName, Rules, kind_of
+from zerosum.modalities.tables.values import clock_of, decimals, marked, numbers_of, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,42 +33,17 @@ MODES = 10
 """Most Gaussian modes of a column (Xu et al. 2019, section 4.2)."""
 LIGHTEST = 0.005
 """Share below which a mode is left out."""
+TAIL = 100.0
+"""How many times the median the greatest value is from which a number has a long tail."""
 
 _SUBSAMPLE = 5_000  # rows from which mixtures are fitted
 _FIT = 50  # what the subsample is drawn for, beside the purposes in data.order
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
-_DIGITS = 12  # most digits after the point that are kept as such
-_WORDS = 4  # words in the middle text of a column from which it is free text
 _FEW = 20  # categories up to which numbers would be categories too
-_UNIQUE = 0.9  # share of different texts from which they are identifiers
-_MANY = 0.5  # the same where there are more than can stand alone
 
 
-_MARKED = re.compile(r"[\W_]*\d[\d\W_]*")
-_PLAINLY = "which are read as numbers if they are like 1234.5, as dates if like 2024-01-31"
-
-
-class Rules(Part):
-    """How columns are read."""
-
-    distinct: int = 20
-    """A column of numbers with at most so many different values is one of categories."""
-    spikes: float = 0.05
-    """Share of rows from which one value of a number is a mode of its own; above 1: never."""
-    categories: int = 100
-    """Most categories of a column; rarer values share one."""
-    kinds: Mapping[str, Literal["number", "category", "skip"]] = {}
-    """What a column is, by its name, where the finding is wrong."""
-
-
-class Kind(NamedTuple):
-    """What a column is, and why it is left out where it is."""
-
-    name: Literal["number", "category", "constant", "left-out"]
-    reason: str = ""
-
-
-def fit_columns(frame: pd.DataFrame, rules: Rules) -> list[Column]:
+def fit_columns(
+    frame: pd.DataFrame, rules: Rules
+) -> list[Number | Discrete | Fixed | Identifier | LeftOut]:
     """Fit all columns of a table.
 
     Args:
@@ -73,11 +57,13 @@ def fit_columns(frame: pd.DataFrame, rules: Rules) -> list[Column]:
     for name in rules.kinds:
         if name not in frame.columns:
             raise UserError(
-                f"data.kinds: there is no column '{name}': {nearest(name, list(frame.columns))}"
+                f"data.kinds or data.schema: there is no column '{name}': "
+                f"{nearest(name, list(frame.columns))}"
             )
     columns = [fit_column(one_column(frame, name), rules) for name in frame.columns]
     if not any(isinstance(column, Number | Discrete) for column in columns):
-        why = "; ".join(f"{c.name}: {c.reason}" for c in columns if isinstance(c, LeftOut))
+        idle = [column for column in columns if isinstance(column, LeftOut | Identifier)]
+        why = "; ".join(f"{column.name}: {column.reason}" for column in idle)
         hint = ""
         if len(columns) == 1:
             hint = ": if its lines have several cells, part them by a comma, semicolon or tab"
@@ -85,119 +71,27 @@ def fit_columns(frame: pd.DataFrame, rules: Rules) -> list[Column]:
     return columns
 
 
-def fit_column(series: pd.Series, rules: Rules) -> Column:
+def fit_column(
+    series: pd.Series, rules: Rules
+) -> Number | Discrete | Fixed | Identifier | LeftOut:
     """Fit one column; see `fit_columns`."""
     name, dtype = str(series.name), str(series.dtype)
     kind = kind_of(series, rules)
     if kind.name == "left-out":
         return LeftOut(name=name, reason=kind.reason)
+    if kind.name == "identifier":
+        return fit_identifier(series, kind.reason)
     if kind.name == "constant":
         seen = series.dropna()
         return Fixed(name=name, dtype=dtype, value=plain(seen.iloc[0]) if len(seen) else None)
     return _number(series, rules) if kind.name == "number" else _discrete(series, rules)
 
 
-def kind_of(series: pd.Series, rules: Rules) -> Kind:
-    """What a column is: what the rules say of it, or what its values tell."""
-    pd = require("pandas", "tables")
-    name = str(series.name)
-    said = rules.kinds.get(name)
-    if said == "skip":
-        return Kind("left-out", "as asked")
-    seen = series.dropna()
-    try:
-        distinct = seen.nunique()
-    except TypeError:
-        return Kind("left-out", "its values are lists or mappings")
-    if distinct == 0 or (distinct == 1 and len(seen) == len(series)):
-        return Kind("constant")
-    if said is not None:
-        return Kind(said)
-    numeric = pd.api.types.is_numeric_dtype(series.dtype)
-    boolean = pd.api.types.is_bool_dtype(series.dtype)
-    if numeric and not boolean:
-        whole = pd.api.types.is_integer_dtype(series.dtype)
-        if whole and distinct == len(seen) >= rules.distinct and _counts_up(seen, name):
-            return Kind("left-out", "an identifier: a different number in every row")
-        return Kind("number" if distinct > rules.distinct else "category")
-    if boolean or isinstance(series.dtype, pd.CategoricalDtype):
-        return Kind("category")
-    if pd.api.types.is_datetime64_any_dtype(series.dtype) or date_format(seen):
-        return Kind("number" if distinct > 1 else "category")
-    _check_texts(seen)
-    crowded = distinct > rules.categories and distinct > _MANY * len(seen)
-    if crowded or (distinct > _UNIQUE * len(seen) and len(seen) > rules.distinct):
-        words = float(seen.astype(str).str.split().str.len().median())
-        if marked(seen):
-            return Kind("left-out", f"{distinct:,} different texts of digits, {_PLAINLY}")
-        what = "free text" if words >= _WORDS else "identifiers"
-        return Kind("left-out", f"{what}: {distinct:,} different texts in {len(seen):,} rows")
-    return Kind("category")
-
-
-def marked(values: Iterable[Any]) -> bool:
-    """Whether nearly all texts are digits with marks, as in 1,234 or $5.00 or 31.12.2024."""
-    some = [text for text in values if isinstance(text, str)]
-    odd = sum(bool(_MARKED.fullmatch(text)) and not text.isdigit() for text in some)
-    return bool(some) and odd >= _UNIQUE * len(some)
-
-
-def date_format(seen: pd.Series) -> str:
-    """The format of texts that are all dates such as 2024-01-31 or 2024-01-31 08:15:00; or ""."""
-    first = next(iter(seen), None)
-    if not isinstance(first, str) or not _DATE.fullmatch(first):
-        return ""
-    if not all(
-        isinstance(text, str) and len(text) == len(first) and _DATE.fullmatch(text)
-        for text in seen.unique()
-    ):
-        return ""
-    if len(first) == 10:
-        return "%Y-%m-%d"
-    return f"%Y-%m-%d{first[10]}%H:%M" + (":%S" if len(first) == 19 else "")
-
-
-def numbers_of(series: pd.Series, *, date: str, unit: float) -> NDArray[np.float64]:
-    """The values of a column of numbers or dates (N,), NaN where one is missing.
-
-    Raises:
-        UserError: A value that is no number; the message names it and its row.
-    """
-    pd = require("pandas", "tables")
-    if unit:
-        moments = pd.to_datetime(series, format=date or None, errors="coerce")
-        wrong = (moments.isna() & series.notna()).to_numpy()
-        if wrong.any():
-            row = int(wrong.argmax())
-            word = series.iloc[row]
-            raise UserError(
-                f"column '{series.name}' holds dates, and '{word}' (row {row + 1}) is none: mend "
-                f"it, or say that it means a missing value with data.missing='[\"{word}\"]'"
-            )
-        zone = getattr(moments.dtype, "tz", None)
-        moments = moments if zone is None else moments.dt.tz_convert("UTC").dt.tz_localize(None)
-        # In nanoseconds, the year 9999, by which many mean no end, would not fit.
-        since = moments.to_numpy("datetime64[us]") - np.datetime64(0, "us")
-        return since / np.timedelta64(round(unit * 1e6), "us")
-    found = pd.to_numeric(series, errors="coerce")
-    wrong = found.isna() & series.notna()
-    if wrong.any():
-        row = int(wrong.to_numpy().argmax())
-        raise UserError(
-            f"column '{series.name}' holds numbers, not '{series.iloc[row]}' (row {row + 1})"
-        )
-    return found.astype("Float64").to_numpy(np.float64, na_value=np.nan)
-
-
-def plain(value: Any) -> Value:
-    """A value of a data frame in the type that JSON has for it."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value)
-    return str(value)
+def fit_hidden(series: pd.Series, rules: Rules) -> Column:
+    """Fit what constraints derive columns from: numbers, or categories where few or texts."""
+    few = series.nunique() <= rules.distinct or not np.issubdtype(series.to_numpy().dtype, float)
+    kind: KindName = "category" if few else "number"
+    return fit_column(series, rules.model_copy(update={"kinds": {str(series.name): kind}}))
 
 
 def mixture(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
@@ -240,27 +134,23 @@ def mixture(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
 
 
 def _number(series: pd.Series, rules: Rules) -> Number:
-    pd = require("pandas", "tables")
     seen = series.dropna()
-    date, unit = "", 0.0
-    if pd.api.types.is_datetime64_any_dtype(series.dtype):
-        unit = 1.0
-    elif not pd.api.types.is_numeric_dtype(series.dtype):
-        date = date_format(seen)
-        unit = (86_400.0 if len(date) == 8 else 1.0) if date else 0.0
+    date, unit = clock_of(series)
     values = numbers_of(seen, date=date, unit=unit)
     if not np.isfinite(values).all():
         raise UserError(f"column '{series.name}' holds infinite numbers: mend or remove them")
     distinct, counts = np.unique(values, return_counts=True)
     spikes = distinct[counts >= rules.spikes * len(series)] if len(distinct) > 1 else distinct[:0]
     rest = values[~np.isin(values, spikes)]
-    means, stds, weights = mixture(rest) if len(rest) else (np.zeros(0),) * 3
+    offset = None if unit else _offset(series, rest, rules)
+    inner = rest if offset is None else np.log(rest + offset)
+    means, stds, weights = mixture(inner) if len(rest) else (np.zeros(0),) * 3
     return Number(
         name=str(series.name),
         dtype=str(series.dtype),
         date=date,
         unit=unit,
-        decimals=_decimals(distinct),
+        decimals=decimals(distinct),
         low=float(distinct[0]),
         high=float(distinct[-1]),
         means=tuple(means.tolist()),
@@ -269,7 +159,28 @@ def _number(series: pd.Series, rules: Rules) -> Number:
         spikes=tuple(spikes.tolist()),
         missing=len(seen) < len(series),
         distinct=len(distinct),
+        offset=offset,
     )
+
+
+def _offset(series: pd.Series, rest: NDArray[np.float64], rules: Rules) -> float | None:
+    """What is added before the logarithm of a long tail is taken: the least positive value.
+
+    A tail is long where no value is negative and the greatest is over 100 times the median, single
+    values apart (Zhao et al. 2021, arXiv:2102.08369, section 3.2, take logarithms of such
+    columns where the user names them).
+    """
+    said = rules.logs.get(str(series.name))
+    positive = rest[rest > 0]
+    if said is False or not len(positive):
+        return None
+    if said and (rest < 0).any():
+        raise UserError(
+            f"column '{series.name}' has negative values, of which there is no logarithm: "
+            "leave `log` out of the schema"
+        )
+    long = rest.min() >= 0 and rest.max() > TAIL * float(np.median(positive))
+    return float(positive.min()) if said or long else None
 
 
 def _discrete(series: pd.Series, rules: Rules) -> Discrete:
@@ -282,9 +193,14 @@ def _discrete(series: pd.Series, rules: Rules) -> Discrete:
     # Ties are broken by the value: the order of rows should not decide.
     ranked = sorted(zip(values, tally.values()), key=lambda pair: (-pair[1], str(pair[0])))
     kept, rest = ranked, []
-    if len(ranked) > rules.categories:
+    order = list(rules.orders.get(str(series.name), ()))
+    if not order and getattr(series.dtype, "ordered", False):
+        order = [str(value) for value in series.cat.categories]
+    if len(ranked) > rules.categories and not order:
         kept, rest = ranked[: rules.categories - 1], ranked[rules.categories - 1 :]
     kept = sorted(kept, key=lambda pair: _place(pair[0]))
+    if order:
+        kept.sort(key=lambda pair: order.index(str(pair[0])))
     absent = int(series.isna().sum())
     counts = [count for _, count in kept]
     counts += [sum(count for _, count in rest)] if rest else []
@@ -297,40 +213,12 @@ def _discrete(series: pd.Series, rules: Rules) -> Discrete:
         rare=tuple(value for value, _ in rest),
         rare_counts=tuple(count for _, count in rest),
         missing=absent > 0,
+        ordered=bool(order),
     )
 
 
 def _place(value: Value) -> tuple[int, float, str]:
     return (1, 0.0, value) if isinstance(value, str) else (0, float(value), "")
-
-
-def _decimals(values: NDArray[np.float64]) -> int | None:
-    """Digits after the point that are enough for all values; None for more than 12."""
-    some = values if len(values) <= 1000 else values[:: len(values) // 1000]
-    for digits in range(_DIGITS + 1):
-        if (np.round(some, digits) == some).all() and (np.round(values, digits) == values).all():
-            return digits
-    return None
-
-
-def _counts_up(seen: pd.Series, name: str) -> bool:
-    """Whether different whole numbers number the rows, rather than measure something."""
-    span = int(seen.max()) - int(seen.min()) + 1
-    called = bool(re.search(r"(^|[_\W])(id|key|uuid|index)$|Id$|ID$", name))
-    return called or span <= 1.1 * len(seen)
-
-
-def _check_texts(seen: pd.Series) -> None:
-    """Refuse a column of objects in which numbers and texts are mixed."""
-    kinds: dict[str, int] = {}
-    for row, value in enumerate(seen):
-        kind = "text" if isinstance(value, str) else "number"
-        kinds.setdefault(kind, row)
-        if len(kinds) > 1:
-            raise UserError(
-                f"column '{seen.name}' mixes numbers and texts ('{value}' in row "
-                f"{int(seen.index[row]) + 1}): mend it, or say what it is with data.kinds"
-            )
 
 
 def summary(columns: Sequence[Column]) -> list[str]:
@@ -339,6 +227,11 @@ def summary(columns: Sequence[Column]) -> list[str]:
     for column in columns:
         if isinstance(column, LeftOut):
             notes.append(f"column '{column.name}' is left out ({column.reason})")
+        elif isinstance(column, Identifier):
+            notes.append(
+                f"column '{column.name}' is made anew, none of its values is copied "
+                f"({column.reason})"
+            )
         elif isinstance(column, Fixed):
             notes.append(f"column '{column.name}' is constant: it is copied")
         elif isinstance(column, Discrete) and column.rare:
@@ -356,5 +249,5 @@ def respelled(column: Column) -> list[str]:
         return []
     return [
         f"column '{column.name}' is learned as categories: it holds texts of digits such as "
-        f"'{column.values[0]}', {_PLAINLY}"
+        f"'{column.values[0]}', {PLAINLY}"
     ]

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from zerosum.modalities.modality import Inspection
 from zerosum.modalities.tables.codec import TableCodec
-from zerosum.modalities.tables.columns import Column, Discrete, Fixed, LeftOut, Number
+from zerosum.modalities.tables.columns import (
+    Column,
+    Discrete,
+    Fixed,
+    Identifier,
+    LeftOut,
+    Number,
+)
 from zerosum.modalities.tables.config import Table
 from zerosum.modalities.tables.fitting import fit_columns, respelled
 from zerosum.modalities.tables.opening import find
+from zerosum.modalities.tables.schema import schema_of, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +49,7 @@ def inspect(path: str, *, limit: int | None = None) -> Inspection:
         "dates": [c.name for c in columns if isinstance(c, Number) and c.unit],
         "categories": [c.name for c in columns if isinstance(c, Discrete)],
         "constant": [c.name for c in columns if isinstance(c, Fixed)],
+        "made anew": [c.name for c in columns if isinstance(c, Identifier)],
         "left out": [c.name for c in columns if isinstance(c, LeftOut)],
     }
     missing = {str(name): int(n) for name, n in frame.isna().sum().items() if n}
@@ -72,13 +82,28 @@ def inspect(path: str, *, limit: int | None = None) -> Inspection:
     )
 
 
-def _warnings(frame: pd.DataFrame, columns: list[Column], repeated: int) -> list[str]:
+def schema(path: str) -> str:
+    """What a training would take the columns of a table for, as JSON to be edited.
+
+    Raises:
+        UserError: Nothing is there, or it cannot be read.
+    """
+    config = Table(path=path)
+    found = find(config)
+    return text(schema_of(TableCodec.fit(found.train, config.rules, found.target)))
+
+
+def _warnings(frame: pd.DataFrame, columns: Sequence[Column], repeated: int) -> list[str]:
     said = []
     if len(frame) < _FEW:
         said.append(f"{len(frame):,} rows are few: a network may learn them by heart")
     for column in columns:
         if isinstance(column, LeftOut):
             said.append(f"'{column.name}' is left out: {column.reason}")
+        elif isinstance(column, Identifier):
+            said.append(
+                f"'{column.name}' is made anew, none of its values is copied: {column.reason}"
+            )
         elif isinstance(column, Discrete) and column.rare:
             said.append(
                 f"'{column.name}' has {len(column.values) + len(column.rare):,} categories: the "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 
 from zerosum.data.fields import Batch
-from zerosum.metrics.registry import Metric, Sets, Taken
-from zerosum.metrics.score import Score
-from zerosum.modalities.tables.scores import BINS, closest, quality, utility
+from zerosum.metrics.registry import Better, Metric, Sets, Taken
+from zerosum.metrics.score import Score, wilson
+from zerosum.modalities.tables.privacy import closest
+from zerosum.modalities.tables.scores import BINS, column_coverage, missing_rates, quality
+from zerosum.modalities.tables.utility import LEARNERS, discriminative, utility
 from zerosum.modalities.tables.view import views
 
 CLOSEST = 1_000
@@ -22,22 +26,35 @@ def encoded_rows(batch: Batch) -> Tensor:
 def _quality(sets: Sets) -> list[Taken]:
     real, fake = views(sets.real.objects(), sets.fake.objects())
     found = quality(real=real, fake=fake)
+    n: Any = {"n_real": len(real), "n_fake": len(fake)}
     return [
         ("column-shapes", found.shapes, {}),
         ("pair-trends", found.pairs, {"bins": BINS}),
         ("quality", found.overall, {"bins": BINS}),
+        ("missing-rates", Score(value=missing_rates(real=real, fake=fake), **n), {}),
+        ("column-coverage", Score(value=column_coverage(real=real, fake=fake), **n), {}),
     ]
 
 
 def _utility(sets: Sets) -> list[Taken]:
-    fresh = sets.fresh("tstr")
+    fresh, taken = sets.fresh("tstr"), list[Taken]()
     real, fake, held_out = views(sets.real.objects(), sets.fake.objects(), fresh.objects())
-    found = utility(real=real, fake=fake, held_out=held_out, seed=sets.seed)
-    parameters = {"target": real.target, "learner": "histogram gradient boosting"}
-    return [
-        (f"tstr-{found.measure}", found.synthetic, {**parameters}),
-        (f"trtr-{found.measure}", found.real, {**parameters}),
-    ]
+    for learner in LEARNERS:
+        parts = {"real": real, "fake": fake, "held_out": held_out}
+        found = utility(**parts, seed=sets.seed, learner=learner)
+        parameters = {"target": real.target, "learner": learner}
+        # The first learner's scores bear the plain names.
+        end = "" if learner == LEARNERS[0] else f"-{learner}"
+        for measure, score in found.synthetic.items():
+            taken.append((f"tstr-{measure}{end}", score, {**parameters}))
+            taken.append((f"trtr-{measure}{end}", found.real[measure], {**parameters}))
+    return taken
+
+
+def _discriminative(sets: Sets) -> list[Taken]:
+    real, fake = views(sets.real.objects(), sets.fake.objects())
+    score = discriminative(real=real, fake=fake, seed=sets.seed)
+    return [("discriminative-auc", score, {"learner": LEARNERS[0]})]
 
 
 def _closest(sets: Sets) -> list[Taken]:
@@ -45,26 +62,39 @@ def _closest(sets: Sets) -> list[Taken]:
     train, fake, held_out = views(sets.real.objects(), sets.fake.objects(), fresh.objects())
     found = closest(train=train, fake=fake, held_out=held_out, n=CLOSEST, seed=sets.seed)
     copied, usual = found.copies
+    interval = wilson(copied, found.n)
+    copies = Score(value=copied, interval=interval, null=usual, n_real=len(train), n_fake=found.n)
     return [
         ("dcr-ratio", found.ratio, {"rows": found.n, "held_out": found.held_out}),
-        ("copies", Score(value=copied, null=usual, n_real=len(train), n_fake=found.n), {}),
+        ("dcr-share", found.share, {"rows": found.share.n_fake, "crowd": found.share.n_real}),
+        ("copies", copies, {}),
     ]
 
+
+_BETTER: dict[str, Better] = {
+    f"tstr-{measure}{end}": "higher"
+    for measure in ("auc", "f1", "r2")
+    for end in ("", *(f"-{learner}" for learner in LEARNERS[1:]))
+}
+_LIKENESS = ("column-shapes", "pair-trends", "quality", "missing-rates", "column-coverage")
 
 METRICS = {
     "quality": Metric(
         _quality,
-        {"column-shapes": "higher", "pair-trends": "higher", "quality": "higher"},
+        dict.fromkeys(_LIKENESS, "higher"),
         takes="examples",
         needs=("row",),
     ),
-    "tstr": Metric(
-        _utility,
-        {"tstr-auc": "higher", "tstr-r2": "higher"},
+    "tstr": Metric(_utility, _BETTER, ceiling=False, takes="examples", needs=("row",)),
+    "discriminative": Metric(
+        _discriminative, {"discriminative-auc": "lower"}, takes="examples", needs=("row",)
+    ),
+    "dcr": Metric(
+        _closest,
+        {"copies": "lower", "dcr-share": "lower"},
         ceiling=False,
         takes="examples",
         needs=("row",),
     ),
-    "dcr": Metric(_closest, {"copies": "lower"}, ceiling=False, takes="examples", needs=("row",)),
 }
 """Metrics on the tables themselves."""

@@ -11,6 +11,7 @@ from zerosum.data.places import locate, named_file
 from zerosum.data.source import Split
 from zerosum.errors import UserError, require
 from zerosum.modalities.tables.codec import TableCodec
+from zerosum.modalities.tables.constraints import check, ordered
 from zerosum.modalities.tables.fitting import summary
 from zerosum.modalities.tables.reading import (
     SUFFIXES,
@@ -72,7 +73,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def open_table(config: TableSettings, codec: TableCodec | None) -> Split:
+def open_table(config: TableSettings, codec: TableCodec | None, *, balanced: bool) -> Split:
     """Read a table, keep a part aside and fit its codec; see `Table.open`."""
     found = find(config)
     target = config.target or found.target
@@ -87,10 +88,15 @@ def open_table(config: TableSettings, codec: TableCodec | None) -> Split:
         note = f"the official test part ({len(held):,})"
     notes = list(found.notes)
     if codec is None:
+        check(ordered(config.rules.constraints, [str(n) for n in train.columns]), found.train)
         codec = TableCodec.fit(train, config.rules, target)
         notes += summary(codec.columns)
     source = TableSource(
-        codec.stored(train), codec.condition, name=f"{found.name}/train", notes=tuple(notes)
+        codec.stored(train),
+        codec.condition,
+        name=f"{found.name}/train",
+        notes=tuple(notes),
+        balanced=balanced,
     )
     if not len(held):
         return Split(source, None, note, codec)
@@ -127,7 +133,7 @@ def find(config: TableSettings) -> Found:
         encoding=config.encoding,
         missing=config.missing,
         few=config.distinct,
-        texts=[name for name, kind in config.kinds.items() if kind != "number"],
+        texts=config.mixed,
     )
     name = path.name
     for suffix in sorted(SUFFIXES, key=len)[::-1]:

@@ -122,7 +122,13 @@ def read_table(
         columns += [""] * _end_with_delimiter(lines)
         _check_title(lines, f"{path}, line {text.skip + 1}")
     ended = header and len(columns) > 1 and not columns[-1]
-    _check_names(columns[:-1] if ended else columns, path.name)
+    if header:
+        last = [""] * ended  # perhaps a delimiter at the end of every line, and no column
+        columns, renamed = _named(columns[: len(columns) - ended])
+        notes += renamed
+        columns += last
+    else:
+        _check_names(columns, path.name)
     frame, blank = _cells(text, columns, header=header)
     if blank:
         notes.append(f"blank lines left out: {blank:,}")
@@ -130,10 +136,13 @@ def read_table(
         raise UserError(f"{path} holds a header and no rows: nothing to learn from")
     if ended:
         if column(frame, "").str.strip().any():
-            _check_names(columns, path.name)
-        frame = frame.drop(columns="")
-        columns.pop()
-        notes.append("lines end with a delimiter: the empty column after it is left out")
+            columns, renamed = _named(columns)
+            notes += renamed
+            frame.columns = columns
+        else:
+            frame = frame.drop(columns="")
+            columns.pop()
+            notes.append("lines end with a delimiter: the empty column after it is left out")
     comma = text.delimiter != "," and _decimal_comma(frame)
     if comma:
         notes.append("numbers are read with a decimal comma and written with a point")
@@ -260,6 +269,24 @@ def _has_header(lines: list[list[str]], missing: Sequence[str]) -> bool:
     return not any(
         cell in [row[i].strip() for row in below if i < len(row)] for i, cell in enumerate(first)
     )
+
+
+def _named(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names that all differ and say something, and a note on each that was changed."""
+    found, notes = list[str](), list[str]()
+    taken = {name for name in names if name}
+    for number, name in enumerate(names):
+        wished = name or f"column_{number + 1}"
+        fresh, count = wished, 1
+        while fresh in found or (fresh != name and fresh in taken):
+            count += 1
+            fresh = f"{wished}_{count}"
+        if not name:
+            notes.append(f"column {number + 1} has no name: it is called '{fresh}'")
+        elif fresh != name:
+            notes.append(f"another column is called '{name}': this one is called '{fresh}'")
+        found.append(fresh)
+    return found, notes
 
 
 def _check_names(names: Sequence[str], where: str) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+import warnings
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator
 from pydantic import Field as Setting
 
 from zerosum.config import Count, Examples
 from zerosum.data.config import DataConfig
-from zerosum.modalities.tables.fitting import Rules
+from zerosum.modalities.tables.kinds import WORDS, KindName, Rules
 from zerosum.modalities.tables.reading import MISSING_WORDS
+from zerosum.modalities.tables.schema import Schema, read
+
+# pydantic had a method of that name, which is deprecated; tables have had schemas for longer.
+warnings.filterwarnings("ignore", 'Field name "schema" in', UserWarning)
 
 
 def _words(value: object) -> object:
@@ -43,8 +48,11 @@ class TableSettings(DataConfig):
     """Of a text file."""
     missing: Words = MISSING_WORDS
     """Texts that mean a missing value."""
-    kinds: dict[str, Literal["number", "category", "skip"]] = Setting(default={})
-    """What a column is, by its name, where the finding is wrong."""
+    schema: Annotated[Schema | None, BeforeValidator(read)] = None  # pyright: ignore
+    """A .json file that `zerosum inspect --schema` wrote and that may have been edited: kinds,
+    orders, constraints. The recipe keeps what it holds."""
+    kinds: dict[str, KindName] = Setting(default={})
+    """What a column is, by its name, where the finding is wrong; it goes before the schema."""
     distinct: Count = 20
     """A column of numbers with at most so many different values is one of categories."""
     spikes: float = Setting(default=0.05, gt=0)
@@ -55,9 +63,24 @@ class TableSettings(DataConfig):
     @property
     def rules(self) -> Rules:
         """How columns are read."""
+        schema = self.schema or Schema()
         return Rules(
             distinct=self.distinct,
             spikes=self.spikes,
             categories=self.categories,
-            kinds=self.kinds,
+            kinds={**schema.kinds, **self.kinds},
+            orders=schema.orders,
+            logs=schema.logs,
+            constraints=schema.constraints,
         )
+
+    @property
+    def mixed(self) -> list[str]:
+        """Columns in which numbers and words may be mixed."""
+        return [name for name, kind in self.rules.kinds.items() if kind in WORDS]
+
+    def elsewhere(self, path: str, **nothing: Any) -> dict[str, Any]:
+        """What changes where other data are read: what was said of one table means nothing for
+        another."""
+        said = {"target": "", "columns": (), "kinds": {}, "schema": None}
+        return {"path": path, **said, **nothing}

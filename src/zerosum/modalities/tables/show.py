@@ -13,11 +13,11 @@ from PIL import Image
 
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.columns import Number
-from zerosum.modalities.tables.fitting import numbers_of
 from zerosum.modalities.tables.frames import column as one_column
 from zerosum.modalities.tables.frames import part
 from zerosum.modalities.tables.scores import quality
 from zerosum.modalities.tables.stored import Learned
+from zerosum.modalities.tables.values import numbers_of
 from zerosum.modalities.tables.view import views
 from zerosum.plots import FAKE, REAL, figure_picture
 
@@ -48,8 +48,10 @@ def sheet(
     shown = _chosen(codec)
     wide = min(len(shown), 4)
     high = math.ceil(len(shown) / wide)
-    figure = Figure(figsize=(3.2 * wide, 2.2 * high + 2.2), layout="constrained")
-    grid = figure.add_gridspec(high + 1, wide)
+    # Room is given by hand: a layout that looks for it takes as long as all the drawing.
+    figure = Figure(figsize=(3.2 * wide, 2.2 * high + 2.2))
+    sides = {"left": 0.04, "right": 0.99, "bottom": 0.02, "top": 0.92, "hspace": 0.75}
+    grid = figure.add_gridspec(high + 1, wide, wspace=0.2, **sides)
     for number, column in enumerate(shown):
         axis = figure.add_subplot(grid[divmod(number, wide)])
         draw_column(axis, column, fake, real, legend=number == 0)
@@ -133,7 +135,7 @@ def beside(fake: pd.DataFrame, train: pd.DataFrame, codec: TableCodec) -> Image.
     """A few generated rows, each above the training row that is closest to it."""
     import pandas as pd
 
-    from zerosum.modalities.tables.scores import nearest_rows
+    from zerosum.modalities.tables.privacy import nearest_rows
 
     names = [column.name for column in _chosen(codec)]
     real, made = views(train, fake.head(ROWS))
@@ -162,8 +164,8 @@ def _likeness(axis: Axes, shares: Mapping[str, float]) -> None:
 
 def _chosen(codec: TableCodec) -> list[Learned]:
     """At most 12 columns, the one to predict among them."""
-    first = [column for column in codec.learned if column.name != codec.target]
-    last = [column for column in codec.learned if column.name == codec.target]
+    first = [column for name, column in codec.described.items() if name != codec.target]
+    last = [column for name, column in codec.described.items() if name == codec.target]
     return [*first[: MOST - len(last)], *last]
 
 

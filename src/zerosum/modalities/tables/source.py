@@ -36,6 +36,8 @@ class TableSource(Source):
         condition: What conditions are; None where no column is discrete.
         name: Set and part, such as `adult/train`.
         notes: What was decided while reading.
+        balanced: Whether visits are drawn so; else each row is visited as often, with a condition
+            that it meets: a column drawn for the visit, and the category that the row has.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class TableSource(Source):
         *,
         name: str,
         notes: tuple[str, ...] = (),
+        balanced: bool = True,
     ) -> None:
-        self._stored, self._condition = stored, condition
+        self._stored, self._condition, self._balanced = stored, condition, balanced
         self.name, self.notes = name, notes
         fields: dict[str, Field] = {"row": stored.field}
         if condition is not None:
@@ -62,9 +65,11 @@ class TableSource(Source):
         rows = torch.as_tensor(indices, dtype=torch.int64)
         if self._condition is None:
             return {"row": self._stored.rows(rows)}
-        if visits is None:
+        if visits is None or not self._balanced:
             numbers = rows.numpy()
-            condition = own_conditions(self._codes[numbers], numbers, self._condition)
+            column = None if visits is None else visits.below(self._law.columns, COLUMN)
+            codes = self._codes[numbers]
+            condition = own_conditions(codes, numbers, self._condition, column)
         else:
             places, numbers = self._law.draw(visits)
             rows, condition = torch.from_numpy(numbers), one_hot(places, self._condition)
@@ -88,11 +93,11 @@ class _Law:
             share = np.cumsum(logs[choice.start : choice.start + len(choice.names)])
             levels.append(number + share / share[-1])
         self._levels = np.concatenate(levels)
-        self._columns = len(field.choices)
+        self.columns = len(field.choices)
 
     def draw(self, visits: Visits) -> tuple[np.ndarray, np.ndarray]:
         """Places in the condition (B,) and numbers of rows (B,)."""
-        column = visits.below(self._columns, COLUMN)
+        column = visits.below(self.columns, COLUMN)
         level = column + visits.uniform(CATEGORY)
         places = np.searchsorted(self._levels, level, side="right")
         within = visits.below(self._held[places], ROW)

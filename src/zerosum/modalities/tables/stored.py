@@ -83,9 +83,12 @@ class Stored:
 
 
 def own_conditions(
-    codes: NDArray[np.int64], numbers: NDArray[np.int64], field: ConditionField
+    codes: NDArray[np.int64],
+    numbers: NDArray[np.int64],
+    field: ConditionField,
+    column: NDArray[np.int64] | None = None,
 ) -> Tensor:
-    """A condition that each row meets: a column that its number decides, with its category.
+    """A condition that each row meets: a column with its category.
 
     Over many rows the categories have the data's own frequencies, as samples without a condition
     of their own do.
@@ -94,12 +97,14 @@ def own_conditions(
         codes: Category numbers (B, discrete columns) of some rows.
         numbers: Their numbers (B,).
         field: What conditions are.
+        column: Which column (B,); None lets the row's number decide.
 
     Returns:
         One-hot conditions (B, categories).
     """
-    words = draw((0, COLUMN), numbers) % np.uint64(len(field.choices))
-    column = words.astype(np.int64)
+    if column is None:
+        words = draw((0, COLUMN), numbers) % np.uint64(len(field.choices))
+        column = words.astype(np.int64)
     starts = np.array([choice.start for choice in field.choices])
     place = starts[column] + codes[np.arange(len(codes)), column]
     return one_hot(place, field)

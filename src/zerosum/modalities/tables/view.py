@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zerosum.errors import UserError, require
-from zerosum.modalities.tables.fitting import date_format, numbers_of
+from zerosum.modalities.tables.values import date_format, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,12 @@ class View:
     def names(self) -> list[str]:
         return [*self.numbers, *self.codes]
 
+    def take(self, which: NDArray[np.int64]) -> View:
+        """Some rows, by number."""
+        numbers = {name: values[which] for name, values in self.numbers.items()}
+        codes = {name: values[which] for name, values in self.codes.items()}
+        return View(numbers, codes, self.sizes, self.target)
+
 
 def views(
     real: pd.DataFrame | Sequence[Mapping[str, Any]],
@@ -53,7 +59,7 @@ def views(
 
     Numbers and dates of more than 10 different values are numbers; all else are categories. The
     real table says which, and which categories there are; columns in which it does not vary are
-    left out.
+    left out, and identifiers that its codec made.
 
     Args:
         real: The real rows.
@@ -70,6 +76,8 @@ def views(
     codes: list[dict[str, NDArray[np.int64]]] = [{} for _ in frames]
     sizes: dict[str, int] = {}
     for name in first.columns:
+        if name in first.attrs.get("identifiers", ()):
+            continue
         column = first[name]
         seen = column.dropna()
         if seen.nunique() + (len(seen) < len(column)) < 2:
