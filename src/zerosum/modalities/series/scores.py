@@ -1,0 +1,132 @@
+"""Metrics of series, for `zerosum evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
+
+from zerosum.errors import UserError
+from zerosum.metrics.registry import Metric, Sets, Taken
+from zerosum.metrics.score import Score, around, wilson
+from zerosum.modalities.series import statistics as of
+from zerosum.modalities.series.judges import discriminative, predictive
+
+LAGS = 20
+"""Lags of autocorrelations at most; half a series where it is shorter."""
+SEEDS = 5
+"""Judges of the discriminative and the predictive score."""
+
+
+def _series(sets: Sets) -> tuple[Tensor, Tensor]:
+    real, fake = (one.examples["series"].double().cpu() for one in (sets.real, sets.fake))
+    return real, fake
+
+
+def _lags(length: int) -> int:
+    return max(1, min(LAGS, length // 2))
+
+
+def _gap(name: str, how: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[Sets], list[Taken]]:
+    """The mean absolute difference of a statistic of real and generated series."""
+
+    def run(sets: Sets) -> list[Taken]:
+        real, fake = _series(sets)
+        lags = _lags(real.shape[1])
+        gap = np.abs(how(real.numpy(), lags) - how(fake.numpy(), lags)).mean()
+        n = {"n_real": len(real), "n_fake": len(fake)}
+        return [(name, Score(value=float(gap), **n), {"lags": lags})]
+
+    return run
+
+
+def _dependence(sets: Sets) -> list[Taken]:
+    real, fake = _series(sets)
+    gap = np.abs(of.correlations(real.numpy()) - of.correlations(fake.numpy()))
+    channels = real.shape[2]
+    if channels < 2:
+        raise UserError("cross-correlation compares channels, and there is one: leave it out")
+    value = gap[~np.eye(channels, dtype=bool)].mean()
+    score = Score(value=float(value), n_real=len(real), n_fake=len(fake))
+    return [("cross-correlation", score, {"channels": channels})]
+
+
+def _tails(sets: Sets) -> list[Taken]:
+    real, fake = _series(sets)
+    ours, theirs = (float(of.kurtosis(one.numpy()).mean()) for one in (fake, real))
+    n = {"n_real": len(real), "n_fake": len(fake)}
+    return [
+        ("kurtosis", Score(value=ours, **n), {"excess": True}),
+        ("kurtosis-real", Score(value=theirs, **n), {"excess": True}),
+    ]
+
+
+def _judged(
+    name: str, once: Callable[[Tensor, Tensor, Tensor, int], float]
+) -> Callable[[Sets], list[Taken]]:
+    """The mean over judges, with the interval of that mean over their seeds."""
+
+    def run(sets: Sets) -> list[Taken]:
+        held = sets.fresh(name).examples["series"].float().cpu()
+        real, fake = (one.float() for one in _series(sets))
+        found = np.array([once(real, fake, held, sets.seed + k) for k in range(SEEDS)])
+        score = Score(
+            value=float(found.mean()),
+            interval=around(float(found.mean()), float(found.var(ddof=1)) / SEEDS),
+            n_real=len(real),
+            n_fake=len(fake),
+        )
+        return [(name, score, {"judges": SEEDS, "held_out": len(held)})]
+
+    return run
+
+
+def _usefulness(sets: Sets) -> list[Taken]:
+    """The label of held-out series from their nearest neighbour, generated or real."""
+    held = sets.fresh("tstr")
+    if held.labels is None or sets.fake.labels is None or sets.real.labels is None:
+        raise UserError("tstr needs labelled series: choose a set with classes, or leave it out")
+    taken: list[Taken] = []
+    truth = held.labels.cpu().numpy()
+    for name, one in (("tstr-accuracy", sets.fake), ("trtr-accuracy", sets.real)):
+        assert one.labels is not None
+        near = KNeighborsClassifier(1)
+        near.fit(one.examples["series"].flatten(1).cpu().numpy(), one.labels.cpu().numpy())
+        right = near.predict(held.examples["series"].flatten(1).cpu().numpy()) == truth
+        share = float(right.mean())
+        score = Score(value=share, interval=wilson(share, len(right)), n_fake=len(one.features))
+        taken.append((name, score, {"classifier": "1-NN", "held_out": len(right)}))
+    return taken
+
+
+def _kinds(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
+    return discriminative(real, fake, held, seed)
+
+
+def _next(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
+    return predictive(fake, held, seed)
+
+
+METRICS: Mapping[str, Metric] = {
+    "acf": Metric(_gap("acf", of.autocorrelation), "lower", takes="examples"),
+    "volatility": Metric(_gap("volatility", of.volatility), "lower", takes="examples"),
+    "leverage": Metric(_gap("leverage", of.leverage), "lower", takes="examples"),
+    "cross-correlation": Metric(_dependence, "lower", takes="examples"),
+    "tails": Metric(_tails, {}, takes="examples"),
+    "discriminative": Metric(
+        _judged("discriminative", _kinds), "lower", ceiling=False, takes="examples", unseen=True
+    ),
+    "predictive": Metric(
+        _judged("predictive", _next), "lower", ceiling=False, takes="examples", unseen=True
+    ),
+    "tstr": Metric(
+        _usefulness,
+        {"tstr-accuracy": "higher", "trtr-accuracy": "higher"},
+        ceiling=False,
+        takes="examples",
+        needs=("label",),
+        unseen=True,
+    ),
+}
