@@ -165,6 +165,7 @@ MORE: dict[str, dict[str, object]] = {
         "lr": 2e-4,
     },
     "arXiv:1907.00503, section 5": {"train.batch": 500, "train.examples": 300 * 32_561},
+    "arXiv:2102.08369, section 4.1": {"train.batch": 500, "train.examples": 150 * 32_561},
     "arXiv:2006.11239, section 4": {"model.steps": 1000},
     "arXiv:2102.07074, section 4": {
         "model.critic_width": 384,
@@ -234,6 +235,30 @@ MORE: dict[str, dict[str, object]] = {
         "optim.critic.lr": 1e-3,
         "train.batch": 64,
     },
+    "doi:10.5555/3454287.3454781, section 5": {
+        "model.width": 24,
+        "model.layers": 3,
+        "lr": 1e-3,
+        "betas": [0.9, 0.999],
+        "train.batch": 128,
+    },
+    "arXiv:1706.02633, section 4": {
+        "model.latent": 5,
+        "model.width": 100,
+        "optim.critic.kind": "sgd",
+        "optim.critic.lr": 0.1,
+        "optim.critic.betas": [0.0, 0.0],
+        "optim.generator.lr": 1e-3,
+        "optim.generator.betas": [0.9, 0.999],
+    },
+    "arXiv:1909.13403, appendix B": {
+        "model.width": 100,
+        "model.hidden": [100, 100, 100],
+        "model.penalty": 10.0,
+        "lr": 1e-3,
+        "betas": [0.5, 0.999],
+    },
+    "arXiv:1907.06673, appendix B": {"model.latent": 3, "model.width": 80, "model.blocks": 6},
     "arXiv:2202.00273, section 3": {"model.latent": 64, "model.layers": 10, "model.added": 7},
     "arXiv:1907.00503, section 4.5": {
         "model.latent": 128,

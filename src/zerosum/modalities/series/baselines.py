@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ def autoregression(real: Steps, n: int, rng: np.random.Generator) -> Steps:
     begins with the first steps of a training series, and residuals are resampled.
     """
     count, length, channels = real.shape
-    best: tuple[float, int, Steps, Steps] | None = None
+    best: tuple[Any, int, Any, Any] | None = None
     for order in range(1, min(LAGS, length - 2) + 1):
         past = [real[:, order - lag - 1 : length - lag - 1] for lag in range(order)]
         rows = np.concatenate([part.reshape(-1, channels) for part in past], axis=1)

@@ -146,4 +146,5 @@ class SeriesCodec(Codec):
     @classmethod
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         numbers = [tensors[name].numpy() for name in ("middle", "spread", "low", "high")]
-        return cls(facts["names"], facts["length"], *numbers, facts["classes"])
+        middle, spread, low, high = numbers
+        return cls(facts["names"], facts["length"], middle, spread, low, high, facts["classes"])

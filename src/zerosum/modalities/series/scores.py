@@ -36,8 +36,8 @@ def _gap(name: str, how: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[S
         real, fake = _series(sets)
         lags = _lags(real.shape[1])
         gap = np.abs(how(real.numpy(), lags) - how(fake.numpy(), lags)).mean()
-        n = {"n_real": len(real), "n_fake": len(fake)}
-        return [(name, Score(value=float(gap), **n), {"lags": lags})]
+        score = Score(value=float(gap), n_real=len(real), n_fake=len(fake))
+        return [(name, score, {"lags": lags})]
 
     return run
 
@@ -56,10 +56,9 @@ def _dependence(sets: Sets) -> list[Taken]:
 def _tails(sets: Sets) -> list[Taken]:
     real, fake = _series(sets)
     ours, theirs = (float(of.kurtosis(one.numpy()).mean()) for one in (fake, real))
-    n = {"n_real": len(real), "n_fake": len(fake)}
     return [
-        ("kurtosis", Score(value=ours, **n), {"excess": True}),
-        ("kurtosis-real", Score(value=theirs, **n), {"excess": True}),
+        (name, Score(value=value, n_real=len(real), n_fake=len(fake)), {"excess": True})
+        for name, value in (("kurtosis", ours), ("kurtosis-real", theirs))
     ]
 
 

@@ -58,7 +58,8 @@ def lags(axis: Axes, real: Steps, fake: Steps, how: str) -> None:
 
 def laws(axis: Axes, real: Steps, fake: Steps) -> None:
     """How often values come, over all channels, on a logarithmic scale that shows tails."""
-    edges = np.linspace(*np.quantile(real, [0.0005, 0.9995]), 60)
+    low, high = np.quantile(real, [0.0005, 0.9995]).tolist()
+    edges = np.linspace(low, high, 60)
     for series, name, colour in ((real, "real", REAL), (fake, "generated", FAKE)):
         density, _ = np.histogram(series.ravel(), edges, density=True)
         axis.stairs(density, edges, label=name, color=colour)
