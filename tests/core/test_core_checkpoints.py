@@ -193,7 +193,14 @@ def test_the_folder_of_a_run(finished):
     assert read_run(finished).game.progress.seen == 480
 
 
-@pytest.mark.parametrize("kind", ["torn game", "flipped byte", "garbage state"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "torn game",
+        pytest.param("flipped byte", marks=pytest.mark.slow),
+        pytest.param("garbage state", marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(run, copy, finished, kind):
     damage, words = DAMAGES[kind]
     damage(places(copy)[-1])
@@ -262,7 +269,7 @@ WIDE = ["model.hidden=[128,128]", "model.latent=8"]
 """Optimizer states of about a megabyte, much larger than sheets and logs."""
 
 
-@pytest.mark.parametrize("limit", [300_000, 20_000])
+@pytest.mark.parametrize("limit", [300_000, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_in_one_line_and_the_run_goes_on_later(run, tmp_path, limit):
     """Either limit is below the optimizers' file, the smaller one also below the weights'."""
     folder, whole = tmp_path / "run", tmp_path / "whole"

@@ -43,11 +43,11 @@ def check_resume(run, folder, system, steps, *more):
     ("system", "more", "files"),
     [
         ("gan", ["evaluate.every=320", "evaluate.samples=64"], False),
-        ("cgan", [*WORKERS, SAVING], True),
         ("dcgan", [*WORKERS, *ACCUMULATED, SAVING], True),
-        ("rpgan", [*ACCUMULATED, SAVING], False),
+        pytest.param("cgan", [*WORKERS, SAVING], True, marks=pytest.mark.slow),
+        pytest.param("rpgan", [*ACCUMULATED, SAVING], False, marks=pytest.mark.slow),
     ],
-    ids=["gan-scores", "cgan-workers", "dcgan-workers-accumulation", "rpgan-accumulation"],
+    ids=["gan-scores", "dcgan-workers-accumulation", "cgan-workers", "rpgan-accumulation"],
 )
 def test_sixty_steps_equal_thirty_and_a_new_process_and_thirty(run, tmp_path, system, more, files):
     if files:
@@ -80,7 +80,13 @@ def log_lines(folder):
     return log.read_text().count("\n") if log.exists() else 0
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "status"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_saves_and_the_same_command_goes_on(start, run, tmp_path, signum, status):
     """Ctrl-C reaches the whole group, the workers that decode included."""
     pictures = make_pictures(tmp_path / "pictures")
