@@ -110,7 +110,19 @@ def test_every_image_system_can_be_compared():
     found = candidates(PROTOCOLS["digits"])
     mapping = {n for n in list_models() if "input" in system(n).game.Config.needs}
     detecting = {"anogan", "f_anogan", "ganomaly"}  # which learn one class alone
-    others = {"toy", "toy_theory", "ctgan", "graphgan", "medgan", "molgan", "tvae"}
+    others = {
+        "toy",
+        "toy_theory",
+        "ctabgan",
+        "ctgan",
+        "gain",
+        "graphgan",
+        "latentgan",
+        "medgan",
+        "molgan",
+        "tvae",
+    }
+    others |= {"doppelganger", "quantgan", "rcgan", "timegan"}
     restyling = {"stargan", "starganv2"}  # which map a picture to another domain
     assert set(list_models()) - set(found) == others | mapping | detecting | restyling
 

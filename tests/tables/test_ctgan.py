@@ -17,7 +17,8 @@ from zerosum.errors import UserError
 from zerosum.modalities.tables import ConditionField, RowField, Table, TableCodec
 from zerosum.modalities.tables.fields import Choice, Span
 from zerosum.modalities.tables.source import TableSource
-from zerosum.models.tables.ctgan import ADAM, CTGAN, gumbel
+from zerosum.models.tables.ctgan import ADAM, CTGAN
+from zerosum.nets.rows import gumbel
 
 pd = pytest.importorskip("pandas")
 

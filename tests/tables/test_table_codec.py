@@ -11,6 +11,7 @@ from zerosum.errors import UserError
 from zerosum.modalities.tables import TableCodec
 from zerosum.modalities.tables.columns import Discrete, Fixed, Identifier, LeftOut, Number
 from zerosum.modalities.tables.fitting import Rules, mixture
+from zerosum.modalities.tables.steady import SteadyCodec
 
 pd = pytest.importorskip("pandas")
 
@@ -248,3 +249,12 @@ def test_mixture_finds_two_far_modes():
     assert weights[low].sum() == pytest.approx(0.75, abs=0.01)
     assert (means[low] @ weights[low]) / weights[low].sum() == pytest.approx(-10, abs=0.1)
     assert (means[~low] @ weights[~low]) / weights[~low].sum() == pytest.approx(50, abs=0.3)
+
+
+def test_what_is_far_out_stays_so_whatever_encodes_it():
+    """Rows for detectors: 40 deviations from the mean are 10 in a row, not the end of a mode."""
+    values = np.tile([-1.0, 1.0], 100) * np.repeat([0.5, 1.5], 100)
+    codec = SteadyCodec.fit(pd.DataFrame({"n": values + np.arange(200) * 1e-9}))
+    far = pd.DataFrame({"n": [40 * values.std()]})
+    for rows in (codec.encode(far)["row"], codec.stored(far).rows(torch.arange(1))):
+        assert rows[0, 0].item() == pytest.approx(10, rel=1e-4)

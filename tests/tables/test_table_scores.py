@@ -253,3 +253,19 @@ def test_smote_without_a_class_and_with_a_class_of_one():
     plain["kind"] = ["only", *["a", "b"] * 44, "a"]
     codec = TableCodec.fit(plain, target="kind")
     assert len(smote(codec.inner(plain), codec, 300, 0)) == 300
+
+
+def test_what_the_codec_noted_is_heeded():
+    """The target that was said, and not the last column; no identifier that was made anew."""
+    frame = pd.DataFrame(
+        {
+            "key": [f"k-{i}" for i in range(60)],
+            "size": np.arange(60) % 40 * 1.5,
+            "kind": ["a", "b", "c"] * 20,
+        }
+    )
+    codec = TableCodec.fit(frame, target="size")
+    real, fake = (codec.decode(codec.encode(frame)) for _ in range(2))
+    found = views(real, fake)
+    assert [view.target for view in found] == ["size", "size"]
+    assert found[0].names == ["size", "kind"]

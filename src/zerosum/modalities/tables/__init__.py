@@ -29,22 +29,27 @@ from zerosum.modalities.tables.anomalies import TableAnomalies
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.config import Table
 from zerosum.modalities.tables.fields import Choice, ConditionField, RowField, Span
+from zerosum.modalities.tables.gaps import GapCodec, TableGaps
 from zerosum.modalities.tables.settings import TableSettings
 
 __all__ = [
     "MODALITY",
     "Choice",
     "ConditionField",
+    "GapCodec",
     "RowField",
     "Span",
     "Table",
     "TableAnomalies",
     "TableCodec",
+    "TableGaps",
 ]
 
 ON_A_SHEET = 2_000
 FITTED = 50_000
 """Most training rows from which the baselines are fitted."""
+IMPUTED = 10_000
+"""The same where gaps are filled."""
 
 
 class Tables(Modality):
@@ -52,7 +57,7 @@ class Tables(Modality):
 
     name: ClassVar[str] = "tables"
     noun: ClassVar[str] = "rows"
-    configs: ClassVar[tuple[type[DataConfig], ...]] = (Table, TableAnomalies)
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (Table, TableAnomalies, TableGaps)
     default: ClassVar[str] = "ctgan/adult"
     raw: ClassVar[str] = "columns"
     metrics: ClassVar[tuple[str, ...]] = ("quality", "tstr", "discriminative", "dcr")
@@ -148,6 +153,9 @@ class Tables(Modality):
 
         return encoded_rows(batch)
 
+    def usual_metrics(self, fields: Mapping[str, Field]) -> tuple[str, ...]:
+        return ("imputation", *self.metrics) if "given" in fields else self.metrics
+
     def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:
         # Rows of few columns are often equal, and may be: only when most are it is a fault.
         return repeats(self.rows(some), 0.0, limit=0.5)
@@ -164,6 +172,12 @@ class Tables(Modality):
         from zerosum.modalities.tables.baselines import bootstrap, copula, marginals, smote
 
         assert isinstance(codec, TableCodec)
+        if "given" in inputs:
+            from zerosum.modalities.tables.imputing import IMPUTERS
+
+            given, learned = inputs["given"], train.some(IMPUTED, seed)["row"]
+            filled = {name: way(given, learned, codec.row, seed) for name, way in IMPUTERS.items()}
+            return {name: {"row": rows, "given": given} for name, rows in filled.items()}
         frame = codec.inner(codec.decode(train.some(FITTED, seed)))
         return {
             "independent columns": codec.encode_inner(marginals(frame, n, seed)),

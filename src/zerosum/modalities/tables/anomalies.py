@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,55 +15,16 @@ from zerosum.data.source import Source, Split, TensorSource
 from zerosum.errors import UserError, nearest
 from zerosum.modalities.modality import Listed
 from zerosum.modalities.tables.codec import TableCodec
-from zerosum.modalities.tables.columns import Number
-from zerosum.modalities.tables.fitting import fit_columns, summary
-from zerosum.modalities.tables.frames import column as one
-from zerosum.modalities.tables.kinds import Rules
+from zerosum.modalities.tables.fitting import summary
 from zerosum.modalities.tables.opening import find
 from zerosum.modalities.tables.settings import TableSettings
-from zerosum.modalities.tables.stored import Stored
-from zerosum.modalities.tables.values import numbers_of
+from zerosum.modalities.tables.steady import SteadyCodec
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 20
 """Normal rows below which nothing is learned: a threshold of 95 % needs twenty."""
-SCALE = 4.0
-"""Standard deviations that a number of 1 stands for in an encoded row."""
-
-
-class SteadyCodec(TableCodec):
-    """Rows for detectors: a number is its distance from the mean, however far, and never drawn.
-
-    The modes of `TableCodec` cut a number off at four standard deviations, and draw the mode by
-    the row's place. What is far out must stay so here, and a row must be the same wherever it is.
-    """
-
-    @classmethod
-    def fit(cls, frame: pd.DataFrame, rules: Rules | None = None, target: str = "") -> Self:
-        columns = []
-        for column in fit_columns(frame, rules or Rules(distinct=2)):
-            if isinstance(column, Number):
-                values = numbers_of(one(frame, column.name), date=column.date, unit=column.unit)
-                alone = {"means": (float(np.nanmean(values)),), "weights": (1.0,), "spikes": ()}
-                alone["offset"] = None
-                alone["stds"] = (float(np.nanstd(values)),)
-                column = column.model_copy(update=alone)
-            columns.append(column)
-        return cls(columns, target)
-
-    def stored(self, objects: pd.DataFrame | Sequence[Mapping[str, Any]]) -> Stored:
-        found = super().stored(objects)
-        import pandas as pd
-
-        frame = pd.DataFrame(objects)
-        numbers = [column for column in self.learned if isinstance(column, Number)]
-        for place, column in enumerate(numbers):
-            values = numbers_of(one(frame, column.name), date=column.date, unit=column.unit)
-            z = (values - column.means[0]) / column.stds[0] / SCALE
-            found.scalars[:, place] = torch.from_numpy(np.nan_to_num(z)).float()
-        return found
 
 
 class TableAnomalies(TableSettings):

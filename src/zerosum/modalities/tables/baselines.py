@@ -144,6 +144,35 @@ def smote(frame: pd.DataFrame, codec: TableCodec, n: int, seed: int) -> pd.DataF
     return pd.concat(made).sample(frac=1, random_state=seed % 2**32).reset_index(drop=True)
 
 
+def smote_class(
+    frame: pd.DataFrame, codec: TableCodec, target: str, value: str, n: int, seed: int
+) -> pd.DataFrame:
+    """Rows of one class between its rows and their neighbours of it; see `smote`.
+
+    Args:
+        frame: Real rows of all classes.
+        codec: Says what the columns are; constraints are not kept.
+        target: The column of classes.
+        value: The class, as text; a class of one row gives that row.
+        n: Rows to draw.
+        seed: Of the draw.
+    """
+    over = require("imblearn.over_sampling", "tables")
+    here = (one_column(frame, target).astype(str) == value).to_numpy()
+    count = int(here.sum())
+    if count < 2 or not n:
+        return bootstrap(frame.loc[here].reset_index(drop=True), n, seed)
+    frame = part(frame, [*codec.described])
+    x, discrete = _spread(frame, codec.described, target)
+    kind = over.SMOTEN if all(discrete) else over.SMOTENC if any(discrete) else over.SMOTE
+    settings = {"sampling_strategy": {True: count + n}, "k_neighbors": min(5, count - 1)}
+    if kind is over.SMOTENC:
+        settings["categorical_features"] = np.flatnonzero(discrete).tolist()
+    mixed, _ = kind(**settings, random_state=seed % 2**32).fit_resample(x, here)
+    made = mixed[len(frame) :]
+    return _gathered(made, np.array([value] * n, object), frame, codec.described, target)
+
+
 def _spread(
     frame: pd.DataFrame, learned: Mapping[str, Learned], target: str
 ) -> tuple[NDArray[np.float64], list[bool]]:

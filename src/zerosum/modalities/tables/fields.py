@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
 from zerosum.config import Part
 from zerosum.data.fields import Field
 
@@ -66,3 +70,25 @@ class ConditionField(Field):
     """(categories,)."""
     choices: tuple[Choice, ...]
     """The discrete columns, in the order of the row."""
+
+    def drawn(
+        self, n: int, rng: torch.Generator | None = None, device: torch.device | None = None
+    ) -> Tensor:
+        """Conditions (n, categories): any column, its categories as often as the data have them.
+
+        Args:
+            n: How many.
+            rng: Source of all randomness; the global one when None.
+            device: Where they shall be; drawn where `rng` lives.
+        """
+        ends = []
+        for number, choice in enumerate(self.choices):
+            share = torch.tensor(choice.counts, dtype=torch.float64).cumsum(0)
+            ends.append(number + share / share[-1])
+        source = device if rng is None else rng.device
+        chance = torch.rand(2, n, generator=rng, device=source).to(device)
+        column = (chance[0] * len(self.choices)).floor()
+        # Just below 1, or single precision would carry the last category into the next column.
+        level = column + chance[1].clamp(max=1 - 1e-5)
+        place = torch.searchsorted(torch.cat(ends).to(level), level, right=True)
+        return one_hot(place, self.shape[0]).float()

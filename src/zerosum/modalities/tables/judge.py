@@ -9,6 +9,7 @@ from torch import Tensor
 from zerosum.data.fields import Batch
 from zerosum.metrics.registry import Better, Metric, Sets, Taken
 from zerosum.metrics.score import Score, wilson
+from zerosum.modalities.tables.imputing import IMPUTATION
 from zerosum.modalities.tables.privacy import closest
 from zerosum.modalities.tables.scores import BINS, column_coverage, missing_rates, quality
 from zerosum.modalities.tables.utility import LEARNERS, discriminative, utility
@@ -96,5 +97,6 @@ METRICS = {
         takes="examples",
         needs=("row",),
     ),
+    "imputation": IMPUTATION,
 }
 """Metrics on the tables themselves."""

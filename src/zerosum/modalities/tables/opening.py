@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from zerosum.data.parts import keep_aside, limited
 from zerosum.data.places import locate, named_file
-from zerosum.data.source import Split
+from zerosum.data.source import Source, Split
 from zerosum.errors import UserError, require
 from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.constraints import check, ordered
@@ -23,6 +24,7 @@ from zerosum.modalities.tables.reading import (
 )
 from zerosum.modalities.tables.settings import TableSettings
 from zerosum.modalities.tables.source import TableSource
+from zerosum.modalities.tables.stored import Stored
 from zerosum.names import first_names
 
 if TYPE_CHECKING:
@@ -73,41 +75,69 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+Make = Callable[[Stored, TableCodec, str, tuple[str, ...]], Source]
+"""From encoded rows, their codec, a name and notes to a source."""
+
+
 def open_table(config: TableSettings, codec: TableCodec | None, *, balanced: bool) -> Split:
     """Read a table, keep a part aside and fit its codec; see `Table.open`."""
-    found = find(config)
+
+    def source(stored: Stored, codec: TableCodec, name: str, notes: tuple[str, ...]) -> Source:
+        # Held-out rows are never visited: how visits are drawn means nothing for them.
+        return TableSource(stored, codec.condition, name=name, notes=notes, balanced=balanced)
+
+    return open_rows(config, codec, TableCodec, source)
+
+
+def open_rows(
+    config: TableSettings, codec: TableCodec | None, kind: type[TableCodec], source: Make
+) -> Split:
+    """Read a table and keep a part aside.
+
+    Args:
+        config: Where it is, and how it is read.
+        codec: The run's; None fits one on the training part.
+        kind: Of the codec that is fitted.
+        source: Makes a source of encoded rows.
+
+    Raises:
+        UserError: Nothing is there, it cannot be read, or nothing in it can be learned.
+    """
+    found, train, held, note = parts_of(config)
     target = config.target or found.target
-    if found.test is None:
-        numbers, aside, note = keep_aside(len(found.train), config.holdout, "row")
-        train = found.train.iloc[limited(numbers, config.limit)].reset_index(drop=True)
-        held = found.train.iloc[aside].reset_index(drop=True)
-    else:
-        train, held = found.train, found.test
-        numbers, _, _ = keep_aside(len(train), 0.0)
-        train = train.iloc[limited(numbers, config.limit)].reset_index(drop=True)
-        note = f"the official test part ({len(held):,})"
     notes = list(found.notes)
     if codec is None:
         check(ordered(config.rules.constraints, [str(n) for n in train.columns]), found.train)
-        codec = TableCodec.fit(train, config.rules, target)
+        codec = kind.fit(train, config.rules, target)
         notes += summary(codec.columns)
-    source = TableSource(
-        codec.stored(train),
-        codec.condition,
-        name=f"{found.name}/train",
-        notes=tuple(notes),
-        balanced=balanced,
-    )
+    learned = source(codec.stored(train), codec, f"{found.name}/train", tuple(notes))
     if not len(held):
-        return Split(source, None, note, codec)
+        return Split(learned, None, note, codec)
     known = codec.knows(held)
     if not known.all():
         note += f", {int((~known).sum()):,} of them left out: they hold values that training lacks"
     if not known.any():
-        return Split(source, None, f"none: no row of {note}", codec)
+        return Split(learned, None, f"none: no row of {note}", codec)
     rest = held.loc[known].reset_index(drop=True)
-    heldout = TableSource(codec.stored(rest), codec.condition, name=f"{found.name}/heldout")
-    return Split(source, heldout, note, codec)
+    heldout = source(codec.stored(rest), codec, f"{found.name}/heldout", ())
+    return Split(learned, heldout, note, codec)
+
+
+def parts_of(config: TableSettings) -> tuple[Found, pd.DataFrame, pd.DataFrame, str]:
+    """What a config means, its rows to learn from, those kept aside, and a word on these.
+
+    Raises:
+        UserError: Nothing is there, or it cannot be read.
+    """
+    found = find(config)
+    if found.test is None:
+        numbers, aside, note = keep_aside(len(found.train), config.holdout, "row")
+        held = found.train.iloc[aside].reset_index(drop=True)
+    else:
+        numbers, _, _ = keep_aside(len(found.train), 0.0)
+        held, note = found.test, f"the official test part ({len(found.test):,})"
+    train = found.train.iloc[limited(numbers, config.limit)].reset_index(drop=True)
+    return found, train, held, note
 
 
 def find(config: TableSettings) -> Found:
@@ -124,9 +154,24 @@ def find(config: TableSettings) -> Found:
     path, beside = locate(config.path, NAMES), ()
     if path.is_dir():
         path, beside = _only_table(path)
+    read = read_as(config, path)
+    name = path.name
+    for suffix in sorted(SUFFIXES, key=len)[::-1]:
+        if name.lower().endswith(suffix):
+            name = name[: -len(suffix)]
+            break
+    return Found(name, read.frame, notes=beside + read.notes)
+
+
+def read_as(config: TableSettings, path: Path) -> Read:
+    """Read a file as a config says.
+
+    Raises:
+        UserError: It is no table, or cannot be read.
+    """
     if not is_table(path):
         raise UserError(f"{path} is no table: give {', '.join(SUFFIXES[:3])} or .parquet")
-    read: Read = read_table(
+    return read_table(
         path,
         header=config.header,
         names=config.columns,
@@ -135,12 +180,6 @@ def find(config: TableSettings) -> Found:
         few=config.distinct,
         texts=config.mixed,
     )
-    name = path.name
-    for suffix in sorted(SUFFIXES, key=len)[::-1]:
-        if name.lower().endswith(suffix):
-            name = name[: -len(suffix)]
-            break
-    return Found(name, read.frame, notes=beside + read.notes)
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -44,10 +44,16 @@ class Read(NamedTuple):
     Attributes:
         frame: Its rows; texts, whole numbers and numbers have pandas' types of them.
         notes: Decisions taken, one line each.
+        text: How a text file was read; None for others.
+        header: Whether its first line holds names.
+        comma: Whether its numbers have a decimal comma.
     """
 
     frame: pd.DataFrame
     notes: tuple[str, ...]
+    text: TextRows | None = None
+    header: bool = False
+    comma: bool = False
 
 
 def is_table(path: Path) -> bool:
@@ -157,7 +163,7 @@ def read_table(
             line=lambda row: text.line_of(row + header),
             where=path.name,
         )
-    return Read(frame, tuple(notes))
+    return Read(frame, tuple(notes), text, header, comma)
 
 
 def _parquet(path: Path) -> Read:

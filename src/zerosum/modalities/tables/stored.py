@@ -14,7 +14,7 @@ from zerosum.data.order import draw
 from zerosum.modalities.tables.columns import Discrete, Number
 from zerosum.modalities.tables.fields import Choice, ConditionField, RowField, Span
 
-COLUMN, CATEGORY, ROW, MODE, RARE = range(101, 106)
+COLUMN, CATEGORY, ROW, MODE, RARE, HOLE = range(101, 107)
 """What draws of tables are for, beside the purposes in `data.order`."""
 
 Learned = Number | Discrete

@@ -136,21 +136,47 @@ def _f1(kinds: NDArray[np.int64]) -> float:
     return 2 * hits / (2 * hits + errors) if hits else 0.0
 
 
+def chances(
+    train: View,
+    test: View,
+    target: str,
+    positive: int,
+    *,
+    seed: int = 0,
+    learner: str = LEARNERS[0],
+    weighed: bool = False,
+) -> NDArray[np.float64]:
+    """Probabilities (N,) of a class that a learner gives to the rows of a test.
+
+    Args:
+        train: Rows that are learned from.
+        test: Rows that are judged.
+        target: The column of classes.
+        positive: The class, by its number.
+        seed: Of the learner.
+        learner: One of `LEARNERS`.
+        weighed: Weigh rows so that both classes count alike.
+    """
+    x, kinds = _inputs(train, target, learner)
+    y = train.codes[target] == positive
+    if y.all() or not y.any():  # nothing to learn: every row gets the same answer
+        return np.full(len(test), float(y.all()))
+    model = _model(learner, kinds, seed, classes=True)
+    if weighed:
+        last = model[-1] if learner == "linear" else model
+        last.set_params(class_weight="balanced")
+    return model.fit(x, y).predict_proba(_inputs(test, target, learner)[0])[:, 1]
+
+
 def _classes(
     train: View, test: View, target: str, positive: int, seed: int, learner: str
 ) -> dict[str, Score]:
-    x, kinds = _inputs(train, target, learner)
-    y = train.codes[target] == positive
+    said = chances(train, test, target, positive, seed=seed, learner=learner)
     truth = test.codes[target] == positive
-    if y.all() or not y.any():  # nothing to learn: every row gets the same answer
-        chances = np.full(len(test), float(y.all()))
-    else:
-        model = _model(learner, kinds, seed, classes=True)
-        chances = model.fit(x, y).predict_proba(_inputs(test, target, learner)[0])[:, 1]
-    value, variance = area(chances[truth], chances[~truth])
+    value, variance = area(said[truth], said[~truth])
     counts: Any = {"n_real": len(test), "n_fake": len(train)}
     auc = Score(value=value, interval=around(value, variance), **counts)
-    found = f1(truth, chances > 0.5, seed)
+    found = f1(truth, said > 0.5, seed)
     return {"auc": auc, "f1": Score(value=found.value, interval=found.interval, **counts)}
 
 

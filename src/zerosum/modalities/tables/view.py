@@ -71,12 +71,12 @@ def views(
     """
     pd = require("pandas", "tables")
     frames = [pd.DataFrame(table) for table in (real, *others)]
-    first = frames[0]
+    first, noted = frames[0], getattr(real, "attrs", {})  # a new frame has none of them
     numbers: list[dict[str, NDArray[np.float64]]] = [{} for _ in frames]
     codes: list[dict[str, NDArray[np.int64]]] = [{} for _ in frames]
     sizes: dict[str, int] = {}
     for name in first.columns:
-        if name in first.attrs.get("identifiers", ()):
+        if name in noted.get("identifiers", ()):
             continue
         column = first[name]
         seen = column.dropna()
@@ -103,7 +103,7 @@ def views(
     if not numbers[0] and not codes[0]:
         raise UserError("no column of the real table varies: there is nothing to compare")
     varied = [name for name in first.columns if name in numbers[0] or name in codes[0]]
-    target = target or str(first.attrs.get("target", "")) or varied[-1]
+    target = target or str(noted.get("target", "")) or varied[-1]
     return [View(n, c, sizes, target) for n, c in zip(numbers, codes)]
 
 

@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping
 import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
 
 from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
@@ -37,17 +36,7 @@ from zerosum.losses.packing import packed
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.tables import ConditionField, RowField, Table
 from zerosum.nets.mlp import mlp
-
-
-class Residual(nn.Module):
-    """Features (B, size) beside new ones: (B, width + size)."""
-
-    def __init__(self, size: int, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(size, width), nn.BatchNorm1d(width), nn.ReLU())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.layers(x), x], dim=1)
+from zerosum.nets.rows import gumbel, heads, writer
 
 
 class CTGAN(LatentGame):
@@ -100,17 +89,11 @@ class CTGAN(LatentGame):
         self.widths = [span.width for span in config.row.spans]
         self.discrete = [span.part == "category" for span in config.row.spans]
         size = config.latent + self.asked
-        blocks: list[nn.Module] = []
-        for width in config.generator_width:
-            blocks.append(Residual(size, width))
-            size += width
-        self.generator = nn.Sequential(*blocks, nn.Linear(size, self.width))
+        self.generator = writer(size, config.generator_width, self.width)
         joined = config.pack * (self.width + self.asked)
         self.critic = mlp(
             [joined, *config.critic_width, 1], dropout=config.dropout, final=nn.Flatten(0)
         )
-        self.register_buffer("levels", self._levels(), persistent=False)
-        self.levels: Tensor
 
     @property
     def asked(self) -> int:
@@ -143,12 +126,7 @@ class CTGAN(LatentGame):
         """
         if self.condition is None:
             return {}
-        source = self.device if rng is None else rng.device
-        chance = torch.rand(2, n, generator=rng, device=source).to(self.device)
-        column = (chance[0] * len(self.condition.choices)).floor()
-        # Just below 1, or single precision would carry the last category into the next column.
-        place = torch.searchsorted(self.levels, column + chance[1].clamp(max=1 - 1e-5), right=True)
-        return {"condition": one_hot(place, self.asked).float()}
+        return {"condition": self.condition.drawn(n, rng, self.device)}
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         raw = self.raw(z, condition)
@@ -176,17 +154,14 @@ class CTGAN(LatentGame):
             raw: As `raw` gives it.
             noise: Gumbel noise (B, width).
         """
-        shaken = raw + noise
-        made = []
-        pieces = zip(raw.split(self.widths, 1), shaken.split(self.widths, 1), self.scalars)
-        for plain, moved, scalar in pieces:
-            if scalar:
-                made.append(plain.tanh())
-            elif self.training:
-                made.append((moved / self.temperature).softmax(1))
-            else:
-                made.append(one_hot(moved.argmax(1), moved.shape[1]).to(raw.dtype))
-        return torch.cat(made, 1)
+        return heads(
+            raw,
+            noise,
+            widths=self.widths,
+            scalars=self.scalars,
+            temperature=self.temperature,
+            hard=not self.training,
+        )
 
     def judge(self, row: Tensor, condition: Batch) -> Tensor:
         """Logits (B / pack,) of packs of rows (B, width), each beside its condition."""
@@ -232,24 +207,6 @@ class CTGAN(LatentGame):
         count = max(len(row) // self.pack, 1) * self.pack
         rows = torch.arange(count, device=row.device) % len(row)
         return self.judge(row[rows], {name: batch[name][rows] for name in self.conditions()})
-
-    def _levels(self) -> Tensor:
-        """Where the share of each category ends, columns counting from 0: (categories,)."""
-        if self.condition is None:
-            return torch.zeros(0)
-        ends = []
-        for number, choice in enumerate(self.condition.choices):
-            share = torch.tensor(choice.counts, dtype=torch.float64).cumsum(0)
-            ends.append(number + share / share[-1])
-        return torch.cat(ends).float()
-
-
-def gumbel(code: Tensor) -> Tensor:
-    """Gumbel noise made of standard normal numbers of one shape.
-
-    -log(-log u) is such noise where u is uniform, as the normal law's Phi(code) is.
-    """
-    return -torch.log(-torch.special.log_ndtr(code))
 
 
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.9), weight_decay=1e-6)
