@@ -260,3 +260,19 @@ def test_a_bad_path_is_one_line_with_its_cure(tmp_path: Path) -> None:
     bad.write_text("hello\n")
     with pytest.raises(UserError, match=r"no molecule that can be used \(not a SMILES: 'hello'\)"):
         Molecules(path=str(bad)).open()
+
+
+def test_shares_are_counted_where_the_codec_is_fitted() -> None:
+    """CCO and C=C on three nodes: six nodes, one of them empty; four pairs of atoms, one free."""
+    codec = MoleculeCodec.fit(["CCO", "C=C"])
+    assert codec.shares == ((1 / 6, 4 / 6, 1 / 6), (1 / 4, 2 / 4, 1 / 4))
+    assert codec.fields["atoms"].shares == codec.shares[0]
+    assert codec.fields["bonds"].shares == codec.shares[1]
+    again = MoleculeCodec.from_state(*codec.state())
+    assert again.shares == codec.shares and again.hash == codec.hash
+
+
+def test_codecs_of_earlier_versions_have_no_shares_and_keep_their_hash() -> None:
+    facts = {"atoms": ["C", "O"], "bonds": ["single"], "size": 3}
+    codec = MoleculeCodec.from_state(facts, {})
+    assert codec.shares == ((), ()) and codec.state() == (facts, {})

@@ -15,11 +15,12 @@ from zerosum.core.game import Progress
 from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.layers.graph import GraphCorrection, walks
+from zerosum.layers.relaxed import gumbel_of
 from zerosum.losses.penalties import r1, r2
 from zerosum.modalities.molecules import MoleculeCodec
 from zerosum.modalities.molecules.rules import apartness, overvalence, valences
 from zerosum.models.molecules.molgan import MolGAN
-from zerosum.nets.graph import GraphGenerator, GraphJudge
+from zerosum.nets.graph import FreeDraft, GraphGenerator, GraphJudge
 
 SMALL = {"latent": 4, "hidden": (8, 16), "convolutions": (6, 5), "features": 7}
 
@@ -34,6 +35,10 @@ def _graphs(codec: MoleculeCodec, *smiles: str) -> tuple[torch.Tensor, torch.Ten
     raw = codec.encode(smiles)
     found = {name: codec.fields[name].finish(value) for name, value in raw.items()}
     return found["atoms"], found["bonds"]
+
+
+def _rng(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def test_walks_of_a_triangle_and_a_lone_node() -> None:
@@ -93,6 +98,58 @@ def test_generators_may_begin_with_few_bonds() -> None:
     generator = GraphGenerator(4, (8,), 5, (3, 4), unbound=2.0)
     _, bonds = generator(torch.zeros(1, 4))
     torch.testing.assert_close(bonds[0, 1, 2], torch.tensor([2.0, 0.0, 0.0, 0.0]))
+
+
+def test_noise_of_a_code_is_gumbel() -> None:
+    """Half of it is below -log(log 2), a share of Phi(1.5) below -log(-log Phi(1.5))."""
+    found = gumbel_of(torch.tensor([0.0, 1.5, -1.5]))
+    below = [math.log(0.5), math.log(0.9331928), math.log(0.0668072)]
+    torch.testing.assert_close(found, torch.tensor([-math.log(-part) for part in below]))
+
+
+def test_free_drafts_have_the_shares_of_the_data_and_nothing_to_learn() -> None:
+    shares = ((0.1, 0.6, 0.3), (0.75, 0.2, 0.05))
+    draft, count = FreeDraft(shares, 4), 20_000
+    assert not [*draft.parameters()] and draft.latent == 4 * 3 + 6 * 3 + 4 * GraphCorrection.NOISE
+    atoms, bonds, noise = draft(torch.randn(count, draft.latent, generator=_rng(0)))
+    torch.testing.assert_close(bonds, bonds.transpose(1, 2))
+    assert noise.shape == (count, 4, GraphCorrection.NOISE)
+    torch.testing.assert_close(noise.std(), torch.tensor(1.0), atol=0.01, rtol=0)
+    for logits, law in ((atoms[:, 2], shares[0]), (bonds[:, 1, 3], shares[1])):
+        drawn = torch.bincount(logits.argmax(-1), minlength=3) / count
+        torch.testing.assert_close(drawn, torch.tensor(law), atol=0.014, rtol=0)  # four deviations
+    # Two pairs are drawn apart from each other.
+    both = ((bonds[:, 0, 1].argmax(-1) == 0) & (bonds[:, 2, 3].argmax(-1) == 0)).float().mean()
+    torch.testing.assert_close(both, torch.tensor(0.75**2), atol=0.014, rtol=0)
+
+
+def test_a_free_draft_is_a_function_of_its_code_and_its_corrections_learn(made) -> None:
+    game = _game(made, drafts="free", corrections=2, correction_width=10, relaxation="gumbel")
+    assert [name for name, p in game.named_parameters() if name.startswith("generator")] == []
+    x, a = game.fake(5)
+    torch.testing.assert_close(x.sum(-1), torch.ones(5, 9))
+    torch.testing.assert_close(a, a.transpose(1, 2))
+    (game.critic(x, a).sum()).backward()
+    assert all(p.grad is not None for p in game.corrections.parameters())
+    sample = game.sample(8, rng=_rng(3))
+    again = game.decode(game.latent(8, _rng(3)), {})
+    assert all(torch.equal(sample[name], again[name]) for name in sample)
+    assert not torch.equal(sample["atoms"], game.sample(8, rng=_rng(4))["atoms"])
+    # Shares travel in the configuration, so that an export draws without data.
+    config = MolGAN.Config.model_validate_json(game.config.model_dump_json())
+    twin = MolGAN(config)
+    twin.load_state_dict(game.state_dict())
+    same = twin.sample(8, rng=_rng(3))
+    assert all(torch.equal(sample[name], same[name]) for name in sample)
+
+
+def test_free_drafts_need_shares_and_corrections(made) -> None:
+    with pytest.raises(UserError, match="learns by corrections: set model"):
+        _game(made, drafts="free")
+    blind = MoleculeCodec(["C", "O"], ["single"], 4)
+    config = MolGAN.Config.model_validate({**SMALL, "drafts": "free", "corrections": 1})
+    with pytest.raises(UserError, match="need the shares of atoms and bonds"):
+        MolGAN(config.matched(DataSpec(blind.fields, blind)))
 
 
 def test_judges_may_see_sums_of_bonds(made) -> None:

@@ -7,6 +7,7 @@ holds for each pair; both may be probabilities. "No relation" is none of the R.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -149,20 +150,21 @@ class GraphCorrection(nn.Module):
     convolutions over the graph with its `walks`, then a small network for each node and pair.
     """
 
-    def __init__(self, kinds: tuple[int, int], width: int, noise: int = 8) -> None:
+    NOISE: ClassVar[int] = 8
+    """Random numbers per node, so that equal graphs may be corrected differently."""
+
+    def __init__(self, kinds: tuple[int, int], width: int) -> None:
         """Build the layer.
 
         Args:
             kinds: Kinds of nodes (T) and of pairs (Y), the absent one among each.
             width: Numbers per node.
-            noise: Random numbers per node, so that equal graphs may be corrected differently.
         """
         super().__init__()
         atoms, bonds = kinds
-        self.noise = noise
         seen = atoms + bonds - 1 + 5
         relations = bonds - 1 + 3
-        self.first = RelationalConvolution(seen + atoms + noise, width, relations)
+        self.first = RelationalConvolution(seen + atoms + self.NOISE, width, relations)
         self.second = RelationalConvolution(seen + width, width, relations)
         self.atoms = nn.Sequential(
             nn.Linear(seen + width, width), nn.SiLU(), nn.Linear(width, atoms)
@@ -182,7 +184,7 @@ class GraphCorrection(nn.Module):
         Args:
             logits: Of nodes (B, N, T) and of pairs (B, N, N, Y), symmetric.
             graph: Drawn from them, the same shapes.
-            noise: (B, N, noise).
+            noise: (B, N, NOISE).
         """
         atoms, bonds = logits
         edges = graph[1][..., 1:]

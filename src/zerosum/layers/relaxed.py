@@ -19,11 +19,24 @@ def gumbel(logits: Tensor, rng: torch.Generator | None = None, *, pairs: bool = 
     """
     source = logits.device if rng is None else rng.device
     uniform = torch.rand(logits.shape, generator=rng, device=source).to(logits.device)
-    noise = -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
+    noise = _gumbel(uniform)
     if not pairs:
         return noise
     upper = torch.ones(logits.shape[1:3], device=logits.device).triu()[..., None]
     return noise * upper + (noise * upper).transpose(1, 2)
+
+
+def gumbel_of(normal: Tensor) -> Tensor:
+    """Gumbel noise that is a function of standard normal numbers, of their shape.
+
+    The chance of a number to be at most so large becomes that of the noise, so what is normal
+    before is Gumbel after.
+    """
+    return _gumbel((1 + torch.erf(normal / 2**0.5)) / 2)
+
+
+def _gumbel(uniform: Tensor) -> Tensor:
+    return -torch.log(-torch.log(uniform.clamp(1e-9, 1 - 1e-7)))
 
 
 def straight_through(p: Tensor) -> Tensor:

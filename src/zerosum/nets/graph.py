@@ -1,14 +1,18 @@
-"""A generator of graphs, all atoms and bonds at once, and a judge of them."""
+"""Generators of graphs, all atoms and bonds at once, and a judge of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from zerosum.layers.graph import GraphEncoder
+from zerosum.errors import UserError
+from zerosum.layers.graph import GraphCorrection, GraphEncoder
 from zerosum.layers.minibatch import MinibatchDiscrimination
+from zerosum.layers.relaxed import gumbel, gumbel_of, relaxed_graph
+
+_RAREST = 1e-4  # the share that a kind counts with at least
 
 
 class GraphGenerator(nn.Module):
@@ -36,7 +40,7 @@ class GraphGenerator(nn.Module):
         layers: list[nn.Module] = []
         for wide, narrow in zip([latent, *hidden], hidden):
             layers += [nn.Linear(wide, narrow), nn.Tanh()]
-        self.trunk = nn.Sequential(*layers)
+        self.latent, self.trunk = latent, nn.Sequential(*layers)
         self.atoms = nn.Linear(hidden[-1], nodes * kinds[0])
         self.bonds = nn.Linear(hidden[-1], nodes * nodes * kinds[1])
         self.nodes, self.kinds = nodes, tuple(kinds)
@@ -51,9 +55,107 @@ class GraphGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         features = self.trunk(z)
-        atoms = self.atoms(features).view(len(z), self.nodes, self.kinds[0])
-        bonds = self.bonds(features).view(len(z), self.nodes, self.nodes, self.kinds[1])
+        atoms = self.atoms(features).view(z.shape[0], self.nodes, self.kinds[0])
+        bonds = self.bonds(features).view(z.shape[0], self.nodes, self.nodes, self.kinds[1])
         return atoms, (bonds + bonds.transpose(1, 2)) / 2
+
+
+class FreeDraft(nn.Module):
+    """Codes to noisy logits of a graph whose atoms and bonds are drawn apart, by given shares.
+
+    Nothing is learned: what fits together is left to `GraphCorrection`, which therefore always
+    begins with all the variety that chance has. The code holds that chance, so that a code is one
+    graph and neighbouring codes have similar ones. Ours.
+    """
+
+    atoms: Tensor
+    bonds: Tensor
+    pairs: Tensor
+
+    def __init__(self, shares: Sequence[Sequence[float]], nodes: int) -> None:
+        """Build the module.
+
+        Args:
+            shares: Of each kind of atom (T) and of each kind of bond (Y), kind 0 being none.
+            nodes: Nodes of a graph (N).
+
+        Raises:
+            UserError: Nobody counted the shares.
+        """
+        super().__init__()
+        if not all(shares):
+            raise UserError(
+                "free drafts need the shares of atoms and bonds, which are counted "
+                "where the data are opened: train anew, runs of earlier versions have none"
+            )
+        self.nodes, self.kinds = nodes, tuple(len(part) for part in shares)
+        pairs = torch.triu_indices(nodes, nodes, 1)
+        noise = nodes * GraphCorrection.NOISE
+        self.sizes = (nodes * self.kinds[0], pairs.shape[1] * self.kinds[1], noise)
+        self.latent = sum(self.sizes)
+        for name, part in zip(("atoms", "bonds"), shares, strict=True):
+            logs = torch.tensor(part).clamp(min=_RAREST).log()
+            self.register_buffer(name, logs, persistent=False)
+        self.register_buffer("pairs", pairs, persistent=False)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of atoms (B, N, T) and of bonds (B, N, N, Y), and the noise of corrections."""
+        atoms, upper, noise = z.split(self.sizes, 1)
+        batch, (left, right) = z.shape[0], self.pairs
+        bonds = z.new_zeros(batch, self.nodes, self.nodes, self.kinds[1])
+        upper = self.bonds + gumbel_of(upper.view(batch, -1, self.kinds[1]))
+        bonds[:, left, right] = upper
+        bonds[:, right, left] = upper
+        atoms = self.atoms + gumbel_of(atoms.view(batch, self.nodes, -1))
+        return atoms, bonds, noise.view(batch, self.nodes, -1)
+
+
+def drawn_graph(
+    z: Tensor,
+    generator: GraphGenerator | FreeDraft,
+    corrections: Iterable[nn.Module],
+    *,
+    chance: bool,
+    rng: torch.Generator | None,
+    temperature: float,
+    hard: tuple[bool, bool],
+    tied: bool,
+) -> tuple[Tensor, Tensor]:
+    """Graphs of codes: a draft, read and corrected some times.
+
+    Args:
+        z: Codes (B, latent).
+        generator: What makes logits of them.
+        corrections: `GraphCorrection`s that read each draft; none for the draft itself.
+        chance: Draw the draft from its probabilities and the noise of the corrections. A free
+            draft has both in its code.
+        rng: Where that chance comes from.
+        temperature: Divides the logits.
+        hard: Whether drafts are one-hot, and whether the graph is.
+        tied: Bind only pairs of which both are there.
+
+    Returns:
+        Atoms (B, N, T) and bonds (B, N, N, Y).
+    """
+    noise: Tensor | None = None
+    if isinstance(generator, FreeDraft):
+        atoms, bonds, noise = generator(z)
+    else:
+        atoms, bonds = generator(z)
+        if chance:
+            atoms = atoms + gumbel(atoms, rng)
+            bonds = bonds + gumbel(bonds, rng, pairs=True)
+    for correction in corrections:
+        graph = relaxed_graph(atoms, bonds, temperature, hard=hard[0], tied=tied)
+        given = noise
+        if given is None:
+            shape = (z.shape[0], generator.nodes, GraphCorrection.NOISE)
+            given = z.new_zeros(shape)
+            if chance:
+                source = z.device if rng is None else rng.device
+                given = torch.randn(shape, generator=rng, device=source).to(z.device)
+        atoms, bonds = correction((atoms, bonds), graph, given)
+    return relaxed_graph(atoms, bonds, temperature, hard=hard[1], tied=tied)
 
 
 class GraphJudge(nn.Module):

@@ -1,4 +1,4 @@
-"""Molecules: lists of SMILES as dense graphs of atoms and bonds, and what is made of them."""
+"""Molecules: lists of SMILES as dense graphs or as words, and what is made of them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from zerosum.data.source import Source
 from zerosum.metrics.registry import Metric
 from zerosum.modalities.modality import Inspection, Modality, Panel
 from zerosum.modalities.molecules.codec import MoleculeCodec
-from zerosum.modalities.molecules.config import Molecules, split_of
-from zerosum.modalities.molecules.fields import AtomField, BondField
+from zerosum.modalities.molecules.config import Molecules, SelfiesMolecules, split_of
+from zerosum.modalities.molecules.fields import AtomField, BondField, TokenField
+from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.modalities.molecules.source import MoleculeSource
+from zerosum.modalities.molecules.words import SelfiesCodec
 
 __all__ = [
     "MODALITY",
@@ -27,6 +29,9 @@ __all__ = [
     "MoleculeGraphs",
     "MoleculeSource",
     "Molecules",
+    "SelfiesCodec",
+    "SelfiesMolecules",
+    "TokenField",
     "split_of",
 ]
 
@@ -35,11 +40,12 @@ COLUMNS, ROWS = 6, 6
 
 
 class MoleculeGraphs(Modality):
-    """Molecules as graphs of heavy atoms, in the fields `atoms` and `bonds`."""
+    """Molecules as graphs of heavy atoms, in the fields `atoms` and `bonds`, or as words of
+    SELFIES, in the field `tokens`."""
 
     name: ClassVar[str] = "molecules"
     noun: ClassVar[str] = "molecules"
-    configs: ClassVar[tuple[type[DataConfig], ...]] = (Molecules,)
+    configs: ClassVar[tuple[type[DataConfig], ...]] = (Molecules, SelfiesMolecules)
     default: ClassVar[str] = "molgan/imitation"
     raw: ClassVar[str] = "counts"
     metrics: ClassVar[tuple[str, ...]] = ("molecules", "fd")
@@ -70,7 +76,7 @@ class MoleculeGraphs(Modality):
         """Valid molecules that an expression holds for, each molecule once."""
         from zerosum.modalities.molecules.filtering import Filter, once
 
-        assert isinstance(codec, MoleculeCodec)
+        assert isinstance(codec, SmilesCodec)
         return once(Filter(expression), codec)
 
     def on_a_sheet(self, fields: Mapping[str, Field]) -> tuple[int, int]:
@@ -81,14 +87,14 @@ class MoleculeGraphs(Modality):
     ) -> Image.Image:
         from zerosum.modalities.molecules.show import molecule_sheet
 
-        assert isinstance(codec, MoleculeCodec)
+        assert isinstance(codec, SmilesCodec)
         return molecule_sheet(codec.read(samples), columns or COLUMNS)
 
     def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
         from zerosum.chem import molecules as chem
         from zerosum.modalities.molecules.show import histogram
 
-        assert isinstance(codec, MoleculeCodec)
+        assert isinstance(codec, SmilesCodec)
         mols = [[mol for mol in codec.decode(batch) if mol is not None] for batch in (real, fake)]
         if not all(mols):
             return {}
@@ -101,7 +107,7 @@ class MoleculeGraphs(Modality):
     def twins(self, fake: Batch, train: Batch, codec: Codec) -> Image.Image | None:
         from zerosum.modalities.molecules.show import twin_sheet
 
-        assert isinstance(codec, MoleculeCodec)
+        assert isinstance(codec, SmilesCodec)
         return twin_sheet(fake, train, codec)
 
     def rows(self, batch: Batch) -> Tensor:
@@ -114,7 +120,7 @@ class MoleculeGraphs(Modality):
     ) -> dict[str, Batch]:
         from zerosum.modalities.molecules.baselines import baselines
 
-        assert isinstance(codec, MoleculeCodec) and isinstance(train, MoleculeSource)
+        assert isinstance(codec, SmilesCodec) and isinstance(train, MoleculeSource)
         return dict(baselines(train.smiles, codec, n, seed))
 
 

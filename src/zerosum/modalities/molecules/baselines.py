@@ -1,4 +1,4 @@
-"""Honest methods that are no GAN: a language model of SMILES, random trees, the set itself."""
+"""Honest methods that are no GAN: a language model, random trees and words, the set itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from zerosum.chem import molecules as chem
 from zerosum.chem.molecules import Bonds
 from zerosum.data.fields import finish
 from zerosum.errors import UserError
-from zerosum.modalities.molecules.codec import MoleculeCodec
+from zerosum.modalities.molecules.smiles import SmilesCodec
+from zerosum.modalities.molecules.words import SelfiesCodec, words_of
 
 _END, _MOST = 0, 200  # the token that ends a line, and the longest line that is written
 _BATCH = 128  # lines per update of the language model
@@ -202,6 +203,28 @@ def random_smiles(smiles: Sequence[str], n: int, seed: int) -> list[str | None]:
     return found
 
 
+def random_selfies(
+    smiles: Sequence[str], codec: SelfiesCodec, n: int, seed: int, *, shares: bool = False
+) -> list[str | None]:
+    """Molecules (n) that random words mean, as many words as a training molecule has.
+
+    Args:
+        smiles: The training part.
+        codec: Whose words are drawn.
+        n: How many molecules.
+        seed: Of what is drawn.
+        shares: Draw words as often as the training part has them, not all alike.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    chances = torch.tensor(codec.shares if shares else [1.0] * len(codec.words))
+    rows = torch.randint(len(smiles), (n,), generator=rng).tolist()
+    tokens = torch.zeros(n, codec.length, dtype=torch.int64)
+    for row, chosen in enumerate(rows):
+        length = len(words_of(smiles[chosen]))
+        tokens[row, :length] = 1 + torch.multinomial(chances, length, True, generator=rng)
+    return codec.smiles({"tokens": codec.fields["tokens"].finish(tokens)})
+
+
 def cleaned(lines: Sequence[str]) -> list[str | None]:
     """What a language model wrote as canonical SMILES; None where it is not a whole molecule.
 
@@ -212,7 +235,7 @@ def cleaned(lines: Sequence[str]) -> list[str | None]:
 
 
 def baselines(
-    train: Sequence[str], codec: MoleculeCodec, n: int, seed: int
+    train: Sequence[str], codec: SmilesCodec, n: int, seed: int
 ) -> dict[str, dict[str, Tensor]]:
     """Finished samples (n, ...) of each baseline; what is no molecule is an empty graph."""
     rows = torch.randint(len(train), (n,), generator=torch.Generator().manual_seed(seed))
@@ -221,17 +244,23 @@ def baselines(
     sets: dict[str, Sequence[str | None]] = {
         "training molecules again": [train[int(row)] for row in rows],
         "random trees with rings": random_smiles(train, n, seed),
+        **_worded(train, codec, n, seed),
         f"SMILES LSTM ({updates:,} updates)": cleaned(written),
     }
     return {name: _finished(smiles, codec) for name, smiles in sets.items()}
 
 
-def _finished(smiles: Sequence[str | None], codec: MoleculeCodec) -> dict[str, Tensor]:
-    raw = {
-        "atoms": torch.zeros(len(smiles), codec.size, dtype=torch.int64),
-        "bonds": torch.zeros(len(smiles), codec.size, codec.size, dtype=torch.int64),
+def _worded(
+    train: Sequence[str], codec: SmilesCodec, n: int, seed: int
+) -> dict[str, Sequence[str | None]]:
+    """What random words mean, for data that are words."""
+    if not isinstance(codec, SelfiesCodec):
+        return {}
+    return {
+        "random SELFIES": random_selfies(train, codec, n, seed),
+        "random SELFIES by shares": random_selfies(train, codec, n, seed, shares=True),
     }
-    for row, text in enumerate(smiles):
-        if text is not None and not codec.refusal(text):
-            codec.place(text, raw["atoms"][row].numpy(), raw["bonds"][row].numpy())
-    return finish(raw, codec.fields)
+
+
+def _finished(smiles: Sequence[str | None], codec: SmilesCodec) -> dict[str, Tensor]:
+    return finish(codec.raw(smiles), codec.fields)

@@ -1,45 +1,48 @@
-"""Molecules to dense graphs of categories and back, and into files that chemists read."""
+"""Molecules to dense graphs of categories and back."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from zerosum.chem import molecules as chem
 from zerosum.chem.molecules import Bonds, Mol
-from zerosum.data.codec import Codec
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
 from zerosum.modalities.molecules.fields import AtomField, BondField, categories
-from zerosum.modalities.molecules.writing import SUFFIXES, write_molecules, write_raw
+from zerosum.modalities.molecules.smiles import SmilesCodec
+
+Shares = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-class MoleculeCodec(Codec):
+class MoleculeCodec(SmilesCodec):
     """SMILES or RDKit molecules <-> a category per node and per pair of nodes.
 
-    Nodes come in the order of the canonical SMILES, bonds in the kekulised form. What does not
-    survive the way there and back was refused when the data were read, so that every accepted
-    molecule comes back as the same canonical SMILES.
+    Nodes come in the order of the canonical SMILES, bonds in the kekulised form.
 
     Args:
         atoms: Element and charge of categories 1, 2, ...
         bonds: Kinds of bond of categories 1, 2, ..., out of single, double and triple.
         size: Nodes of a graph (N): the most heavy atoms of a molecule.
+        shares: Of the training part's nodes that each category of atom has, and of its pairs of
+            atoms that each category of bond has, category 0 first; empty where nobody counted.
     """
 
-    suffixes = SUFFIXES
-
-    def __init__(self, atoms: Sequence[str], bonds: Sequence[str], size: int) -> None:
+    def __init__(
+        self, atoms: Sequence[str], bonds: Sequence[str], size: int, shares: Shares = ((), ())
+    ) -> None:
         self.atoms, self.bonds, self.size = tuple(atoms), tuple(bonds), size
+        self.shares: Shares = (tuple(shares[0]), tuple(shares[1]))
+        kinds = (1 + len(self.atoms), 1 + len(self.bonds))
         self.fields = {
-            "atoms": AtomField(names=self.atoms, shape=(size, 1 + len(self.atoms))),
-            "bonds": BondField(names=self.bonds, shape=(size, size, 1 + len(self.bonds))),
+            "atoms": AtomField(names=self.atoms, shape=(size, kinds[0]), shares=self.shares[0]),
+            "bonds": BondField(
+                names=self.bonds, shape=(size, size, kinds[1]), shares=self.shares[1]
+            ),
         }
         self._atom = {name: number for number, name in enumerate(self.atoms, 1)}
         self._order = [0, *(chem.ORDERS.index(name) + 1 for name in self.bonds)]
@@ -53,16 +56,20 @@ class MoleculeCodec(Codec):
             size: Nodes; 0 takes the largest molecule.
         """
         atoms: Counter[str] = Counter()
-        orders: set[int] = set()
-        largest = 1
+        orders: Counter[int] = Counter()
+        largest, pairs = 1, 0
         for text in smiles:
             names, bonds = _graph(text)
             atoms.update(names)
             orders.update(order for _, _, order in bonds)
-            largest = max(largest, len(names))
+            largest, pairs = max(largest, len(names)), pairs + len(names) * (len(names) - 1) // 2
         ranked = sorted(atoms, key=lambda name: (-atoms[name], name))
-        kinds = [chem.ORDERS[order - 1] for order in sorted(orders)] or [chem.ORDERS[0]]
-        return cls(ranked, kinds, size or largest)
+        found = sorted(orders) or [1]
+        size = size or largest
+        nodes = [size * len(smiles) - atoms.total(), *(atoms[name] for name in ranked)]
+        bound = [pairs - orders.total(), *(orders[order] for order in found)]
+        shares = (_shares(nodes), _shares(bound))
+        return cls(ranked, [chem.ORDERS[order - 1] for order in found], size, shares)
 
     def refusal(self, smiles: str) -> str:
         """Why a clean SMILES does not fit this codec; "" where it does."""
@@ -77,29 +84,16 @@ class MoleculeCodec(Codec):
                 return f"a {chem.ORDERS[order - 1]} bond is not in the training part"
         return ""
 
-    def encode(self, objects: Sequence[str | Mol]) -> dict[str, Tensor]:
-        """SMILES or molecules as `atoms` (B, N) and `bonds` (B, N, N), int64.
+    def blank(self, count: int) -> dict[str, np.ndarray]:
+        """`atoms` (count, N) and `bonds` (count, N, N)."""
+        shapes = {"atoms": (count, self.size), "bonds": (count, self.size, self.size)}
+        return {name: np.zeros(shape, dtype=np.uint8) for name, shape in shapes.items()}
 
-        Raises:
-            UserError: One cannot be cleaned, or does not fit; the message names it.
-        """
-        atoms = np.zeros((len(objects), self.size), dtype=np.int64)
-        bonds = np.zeros((len(objects), self.size, self.size), dtype=np.int64)
-        for row, thing in enumerate(objects):
-            text = thing if isinstance(thing, str) else chem.rdkit().MolToSmiles(thing)
-            found = chem.clean(text)
-            reason = found.reason or self.refusal(found.smiles)
-            if reason:
-                raise UserError(f"{text} is no molecule of this model: {reason}")
-            self.place(found.smiles, atoms[row], bonds[row])
-        return {"atoms": torch.from_numpy(atoms), "bonds": torch.from_numpy(bonds)}
-
-    def place(self, smiles: str, atoms: np.ndarray, bonds: np.ndarray) -> None:
-        """Write the graph of a clean SMILES that fits into zeros (N,) and (N, N)."""
+    def place(self, smiles: str, row: Mapping[str, np.ndarray]) -> None:
         names, pairs = _graph(smiles)
-        atoms[: len(names)] = [self._atom[name] for name in names]
+        row["atoms"][: len(names)] = [self._atom[name] for name in names]
         for i, j, order in pairs:
-            bonds[i, j] = bonds[j, i] = self._order.index(order)
+            row["bonds"][i, j] = row["bonds"][j, i] = self._order.index(order)
 
     def graphs(self, batch: Batch) -> Iterator[tuple[list[str], Bonds, bool]]:
         """Atom names and bonds of finished or sampled tensors, each as its likeliest graph.
@@ -136,43 +130,26 @@ class MoleculeCodec(Codec):
                 found.append(chem.assemble(names, bonds))
         return found
 
-    def decode(self, batch: Batch) -> list[Mol | None]:
-        """Molecules of finished or sampled tensors; None where the graph is not valid."""
-        return [mol for mol, _ in self.read(batch)]
-
-    def smiles(self, batch: Batch) -> list[str | None]:
-        """Canonical SMILES of finished or sampled tensors; None where not valid."""
-        write = chem.rdkit().MolToSmiles
-        return [None if mol is None else write(mol) for mol in self.decode(batch)]
-
     def repaired(self, batch: Batch) -> list[Mol | None]:
         """As `decode`, after `chem.repair`: for use, never for a score of validity."""
         return [chem.assemble(*chem.repair(n, b))[0] for n, b, _ in self.graphs(batch)]
 
-    def write(self, batch: Batch, path: Path) -> int:
-        """Write the valid molecules of samples; `sample` is the number of each among all.
-
-        See `writing.write_molecules` for what `.smi`, `.csv` and `.sdf` hold.
-
-        Raises:
-            UserError: Another suffix.
-        """
-        self.check(path)
-        found = [(i, mol) for i, mol in enumerate(self.decode(batch)) if mol is not None]
-        write_molecules(found, path)
-        return len(found)
-
-    def write_raw(self, batch: Batch, path: Path) -> int:
-        self.check(path)
-        return write_raw(self.decode(batch), path)
-
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         facts = {"atoms": list(self.atoms), "bonds": list(self.bonds), "size": self.size}
+        if any(self.shares):  # runs of earlier versions have none, and keep their hash
+            facts["shares"] = [list(part) for part in self.shares]
         return facts, {}
 
     @classmethod
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        return cls(facts["atoms"], facts["bonds"], int(facts["size"]))
+        shares = facts.get("shares", ((), ()))
+        return cls(facts["atoms"], facts["bonds"], int(facts["size"]), tuple(shares))
+
+
+def _shares(counts: Sequence[int]) -> tuple[float, ...]:
+    """Counts as shares of their sum; none where nothing was counted."""
+    total = sum(counts)
+    return tuple(count / total for count in counts) if total else ()
 
 
 def _graph(smiles: str) -> tuple[list[str], Bonds]:

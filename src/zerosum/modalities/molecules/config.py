@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field as Setting
@@ -18,7 +18,9 @@ from zerosum.data.source import Split
 from zerosum.errors import UserError
 from zerosum.modalities.molecules import files, named
 from zerosum.modalities.molecules.codec import MoleculeCodec
+from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.modalities.molecules.source import MoleculeSource
+from zerosum.modalities.molecules.words import SelfiesCodec
 from zerosum.names import printable
 
 _SEED = 0  # of the held-out part and of `limit`: the same molecules in every run
@@ -114,13 +116,12 @@ def read_lines(
     return reading
 
 
-class Molecules(DataConfig):
+class MoleculeList(DataConfig):
     """A list of molecules as SMILES: a file, a named set, or the list itself."""
 
     modality: ClassVar[str] = "molecules"
-    codec: ClassVar[type[Codec]] = MoleculeCodec
+    codec: ClassVar[type[SmilesCodec]]
 
-    kind: Literal["molecules"] = "molecules"
     path: str = named.MADE
     """Named set (alkanes-and-friends, qm9, qm9-5k, esol, moses) or a .smi, .txt, .csv, .tsv or
     .sdf (.gz)."""
@@ -133,7 +134,8 @@ class Molecules(DataConfig):
     holdout: float = Setting(default=0.1, ge=0, lt=1)
     """Share of the molecules kept aside; of moses, whether its test part is (0 for not)."""
     limit: Examples | None = None
-    """Use only so many training molecules, always the same ones."""
+    """Use only so many training molecules, always the same ones. Of a set with a test part of its
+    own only so many lines are read."""
     elite: float = Setting(default=0.0, ge=0, lt=1)
     """Share of the training molecules that better new ones may replace during the run."""
 
@@ -147,7 +149,9 @@ class Molecules(DataConfig):
             )
         aside = named.open_aside(self.path) if not self.smiles and self.holdout > 0 else None
         train, held, note = self._parts(reading.smiles, aside, on_progress)
-        fitted = codec if isinstance(codec, MoleculeCodec) else MoleculeCodec.fit(train, self.size)
+        fitted = (
+            codec if isinstance(codec, SmilesCodec) else type(self).codec.fit(train, self.size)
+        )
         train = _fitting(train, fitted, reading)
         before = len(held)
         held = _fitting(held, fitted, reading)
@@ -184,6 +188,8 @@ class Molecules(DataConfig):
             lines = files.Lines(list(self.smiles))
         elif self.path in named.NAMES:
             lines = named.open_named(self.path)
+            if self.path in named.ASIDE and self.limit is not None and most is None:
+                lines = _some(lines, self.limit)
         else:
             lines = files.read(files.locate(self.path, named.NAMES), self.column, most)
         texts = lines.texts if most is None else lines.texts[:most]
@@ -223,7 +229,32 @@ class Molecules(DataConfig):
         return train, held, note
 
 
-def _fitting(smiles: list[str], codec: MoleculeCodec, reading: Reading) -> list[str]:
+class Molecules(MoleculeList):
+    """Molecules as graphs."""
+
+    codec: ClassVar[type[SmilesCodec]] = MoleculeCodec
+
+    kind: Literal["molecules"] = "molecules"
+
+
+class SelfiesMolecules(MoleculeList):
+    """Molecules as words of SELFIES."""
+
+    codec: ClassVar[type[SmilesCodec]] = SelfiesCodec
+
+    kind: Literal["selfies"] = "selfies"
+
+
+def _some(lines: files.Lines, most: int) -> files.Lines:
+    """At most so many of some lines, always the same ones: cleaning takes a millisecond a line."""
+    if len(lines.texts) <= most:
+        return lines
+    kept = choose((_SEED, LIMIT), len(lines.texts), most).tolist()
+    numbers = [lines.numbers[row] if lines.numbers else row + 1 for row in kept]
+    return replace(lines, texts=[lines.texts[row] for row in kept], numbers=numbers)
+
+
+def _fitting(smiles: list[str], codec: SmilesCodec, reading: Reading) -> list[str]:
     """The molecules that a codec can hold; the others are counted as refused."""
     kept: list[str] = []
     for text in smiles:

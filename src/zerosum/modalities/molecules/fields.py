@@ -1,4 +1,4 @@
-"""A molecule as a dense graph of its heavy atoms: one category a node, one a pair of nodes."""
+"""A molecule as a dense graph of its heavy atoms, or as words: what networks see of it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class AtomField(Field):
     """(N, T) of one finished example."""
     names: tuple[str, ...] = ()
     """Element and charge of categories 1, 2, ..., such as `C`, `N+`, `O-`."""
+    shares: tuple[float, ...] = ()
+    """Share of the training part's nodes that each category has, (T,); empty where unknown."""
 
     def finish(self, raw: Tensor) -> Tensor:
         """Categories (B, N) as float32 one-hot rows (B, N, T), T = 1 + number of names."""
@@ -33,9 +35,26 @@ class BondField(Field):
     """(N, N, Y) of one finished example."""
     names: tuple[str, ...] = ()
     """Kinds of bond of categories 1, 2, ..., such as `single`, `double`."""
+    shares: tuple[float, ...] = ()
+    """Share of the training part's pairs of atoms that each category has, (Y,); empty where
+    unknown."""
 
     def finish(self, raw: Tensor) -> Tensor:
         """Categories (B, N, N) as float32 one-hot (B, N, N, Y), Y = 1 + number of names."""
+        return one_hot(raw.long(), 1 + len(self.names)).float()
+
+
+class TokenField(Field):
+    """The word at each of L places: (L,) int64, 0 for none; finished one-hot (L, V)."""
+
+    kind: Literal["tokens"] = "tokens"
+    shape: tuple[int, int] = (0, 0)
+    """(L, V) of one finished example."""
+    names: tuple[str, ...] = ()
+    """Words of categories 1, 2, ..., such as `[C]`, `[=O]`."""
+
+    def finish(self, raw: Tensor) -> Tensor:
+        """Categories (B, L) as float32 one-hot rows (B, L, V), V = 1 + number of words."""
         return one_hot(raw.long(), 1 + len(self.names)).float()
 
 

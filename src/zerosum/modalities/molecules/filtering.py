@@ -12,8 +12,8 @@ from torch import Tensor
 from zerosum.chem.molecules import Mol, rdkit
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError, nearest
-from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.properties import PROPERTIES
+from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.names import printable
 
 LONGEST = 500
@@ -136,7 +136,7 @@ class Filter:
         return UserError(f"--filter '{printable(self.text[:80])}' {what}: {cure}")
 
 
-def once(keep: Filter, codec: MoleculeCodec) -> Callable[[Batch], Tensor]:
+def once(keep: Filter, codec: SmilesCodec) -> Callable[[Batch], Tensor]:
     """Which samples of batches are valid molecules that a filter holds for, each molecule once."""
     seen: set[str] = set()
 

@@ -16,21 +16,24 @@ from zerosum.metrics.record import Setting
 from zerosum.metrics.registry import Better, Embedded, Metric, Sets, Taken
 from zerosum.metrics.score import Score, wilson
 from zerosum.modalities.molecules.chemnet import frechet_chemnet
-from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.fields import categories
 from zerosum.modalities.molecules.laws import MOST, property_laws
 from zerosum.modalities.molecules.scores import judge, scaffolds_of
+from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.modalities.molecules.source import MoleculeSource
 
 _MOST = 6  # neighbours and bond orders of an atom that are told apart
 
 
 def count_rows(batch: Batch) -> Tensor:
-    """Graphs as rows (N, d), float32 on the CPU, whether they are valid molecules or not.
+    """Graphs or words as rows (N, d), float32 on the CPU, valid molecules or not.
 
-    Shares of the nodes that are each atom or none, bonds of each kind per node, and shares of
-    the nodes whose atom has 0 to 6 neighbours and bonds of order 0 to 6 in all.
+    Of words the share of the places that each has. Of graphs shares of the nodes that are each
+    atom or none, bonds of each kind per node, and shares of the nodes whose atom has 0 to 6
+    neighbours and bonds of order 0 to 6 in all.
     """
+    if "tokens" in batch:
+        return batch["tokens"].detach().cpu().mean(1)
     kinds, pairs = categories(batch["atoms"].detach().cpu(), batch["bonds"].detach().cpu())
     nodes = kinds.shape[1]
     there = (kinds > 0).float()
@@ -71,7 +74,7 @@ def _molecules(sets: Sets) -> list[Taken]:
     ]
 
 
-def _repaired(codec: MoleculeCodec, examples: Batch) -> Score:
+def _repaired(codec: SmilesCodec, examples: Batch) -> Score:
     """Share of samples that are molecules after repair."""
     mols = codec.repaired(examples)
     share = sum(mol is not None for mol in mols) / len(mols)
@@ -128,10 +131,9 @@ _BETTER: Mapping[str, Better] = {
     "sa": "lower",
     "internal-diversity": "higher",
 }
-_GRAPHS = ("atoms", "bonds")
 METRICS: Mapping[str, Metric] = {
-    "molecules": Metric(_molecules, _BETTER, takes="examples", needs=_GRAPHS),
-    "fcd": Metric(_chemnet, "lower", takes="examples", needs=_GRAPHS),
-    "kl": Metric(_laws, "higher", takes="examples", needs=_GRAPHS),
+    "molecules": Metric(_molecules, _BETTER, takes="examples"),
+    "fcd": Metric(_chemnet, "lower", takes="examples"),
+    "kl": Metric(_laws, "higher", takes="examples"),
 }
 """Metrics on the molecules themselves."""

@@ -61,7 +61,7 @@ def judge(
     """Scores of samples.
 
     Args:
-        samples: Canonical SMILES as `MoleculeCodec.smiles` gives them; None where not valid.
+        samples: Canonical SMILES as `SmilesCodec.smiles` gives them; None where not valid.
         train: Canonical SMILES of the training part.
         worth: Whether to compute QED, logP, SA, scaffolds and diversity, which take most of the
             time; they are not a number otherwise, as where no sample is valid.
@@ -115,7 +115,7 @@ def diversity(smiles: Sequence[str]) -> float:
 
 
 def reasons(found: Sequence[tuple[Mol | None, str]]) -> dict[str, int]:
-    """How many samples are not valid, by reason; of what `MoleculeCodec.read` gave."""
+    """How many samples are not valid, by reason; of what `SmilesCodec.read` gave."""
     counted: dict[str, int] = {}
     for _, reason in found:
         if reason:

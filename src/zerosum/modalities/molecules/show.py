@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from zerosum.chem import molecules as chem
 from zerosum.chem.molecules import Mol
 from zerosum.data.fields import Batch
-from zerosum.modalities.molecules.codec import MoleculeCodec
+from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.plots import FAKE, REAL
 
 CELL, STRIP, GAP = 150, 28, 4
@@ -25,7 +25,7 @@ def molecule_sheet(
     """Molecules in rows, each with its SMILES and a line below it.
 
     Args:
-        found: Molecules as `MoleculeCodec.read` gives them; one that is None becomes a grey cell
+        found: Molecules as `SmilesCodec.read` gives them; one that is None becomes a grey cell
             with its reason.
         columns: Molecules in a row.
         captions: A second line under each; QED and SA where none is given.
@@ -81,7 +81,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def twin_sheet(
-    fake: Batch, train: Batch, codec: MoleculeCodec, count: int = 6
+    fake: Batch, train: Batch, codec: SmilesCodec, count: int = 6
 ) -> Image.Image | None:
     """Samples, each above the training molecule most like it; None where no sample is valid.
 

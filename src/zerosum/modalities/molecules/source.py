@@ -13,11 +13,11 @@ from zerosum.data.fields import Batch
 from zerosum.data.order import DRAWN, choose
 from zerosum.data.source import MutableSource
 from zerosum.data.visits import Visits
-from zerosum.modalities.molecules.codec import MoleculeCodec
+from zerosum.modalities.molecules.smiles import SmilesCodec
 
 
 class MoleculeSource(MutableSource):
-    """Graphs held as bytes; some places are open to good new molecules.
+    """Molecules held as bytes; some places are open to good new molecules.
 
     The rule, after Blanchard, Stanley and Bhowmik 2021 (J. Cheminformatics 13:14), who let valid
     generated molecules replace training molecules: a share of the places, drawn once, is the
@@ -38,7 +38,7 @@ class MoleculeSource(MutableSource):
     def __init__(
         self,
         smiles: Sequence[str],
-        codec: MoleculeCodec,
+        codec: SmilesCodec,
         *,
         name: str,
         elite: float = 0.0,
@@ -48,14 +48,13 @@ class MoleculeSource(MutableSource):
         self.smiles, self.codec, self.name = tuple(smiles), codec, name
         self.fields, self.notes, self._skipped = codec.fields, notes, skipped
         count = len(self.smiles)
-        self._atoms = np.zeros((count, codec.size), dtype=np.uint8)
-        self._bonds = np.zeros((count, codec.size, codec.size), dtype=np.uint8)
+        self._arrays = codec.blank(count)
         for row, text in enumerate(self.smiles):
-            codec.place(text, self._atoms[row], self._bonds[row])
+            codec.place(text, self._row(row))
         self._known = set(self.smiles)
         self._places = choose((0, DRAWN), count, int(elite * count)).tolist()
-        # In the order of admission: SMILES to (score, place).
-        self._elite: dict[str, tuple[float, int]] = {}
+        # In the order of admission: SMILES to (score, places).
+        self._elite: dict[str, tuple[float, list[int]]] = {}
 
     @property
     def skipped(self) -> tuple[str, ...]:
@@ -76,8 +75,8 @@ class MoleculeSource(MutableSource):
     def fetch(self, indices: Sequence[int], visits: Visits | None = None) -> dict[str, Tensor]:
         rows = np.asarray(indices, dtype=np.int64)
         return {
-            "atoms": torch.from_numpy(self._atoms[rows].astype(np.int64)),
-            "bonds": torch.from_numpy(self._bonds[rows].astype(np.int64)),
+            name: torch.from_numpy(array[rows].astype(np.int64))
+            for name, array in self._arrays.items()
         }
 
     def admit(self, batch: Batch, scores: Tensor) -> int:
@@ -89,35 +88,51 @@ class MoleculeSource(MutableSource):
                 continue
             if self.codec.refusal(smiles):
                 continue
-            if len(self._elite) < len(self._places):
-                place = self._places[len(self._elite)]
+            held = sum(len(places) for _, places in self._elite.values())
+            if held < len(self._places):
+                places = [self._places[held]]
             else:
                 worst = min(self._elite, key=lambda text: self._elite[text][0])
                 if self._elite[worst][0] >= score:
                     continue
-                _, place = self._elite.pop(worst)
-            self._put(smiles, score, place)
+                _, places = self._elite.pop(worst)
+            self._put(smiles, score, places)
             taken += 1
         return taken
 
     def state(self) -> dict[str, Any]:
+        """As `load_state` takes it: one SMILES, score and place for each place that is taken."""
+        rows = [
+            (smiles, score, place)
+            for smiles, (score, places) in self._elite.items()
+            for place in places
+        ]
         return {
-            "smiles": list(self._elite),
-            "scores": [score for score, _ in self._elite.values()],
-            "places": [place for _, place in self._elite.values()],
+            "smiles": [smiles for smiles, _, _ in rows],
+            "scores": [score for _, score, _ in rows],
+            "places": [place for _, _, place in rows],
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        for _, place in self._elite.values():
-            self._write(self.smiles[place], place)
+        """Take up what `state` gave, or a search chose: a molecule may take several places."""
+        for _, places in self._elite.values():
+            for place in places:
+                self._write(self.smiles[place], place)
         self._elite = {}
         for smiles, score, place in zip(state["smiles"], state["scores"], state["places"]):
-            self._put(smiles, score, place)
+            self._elite.setdefault(smiles, (score, []))[1].append(place)
+            self._write(smiles, place)
 
-    def _put(self, smiles: str, score: float, place: int) -> None:
-        self._elite[smiles] = (score, place)
-        self._write(smiles, place)
+    def _put(self, smiles: str, score: float, places: list[int]) -> None:
+        self._elite[smiles] = (score, places)
+        for place in places:
+            self._write(smiles, place)
 
     def _write(self, smiles: str, place: int) -> None:
-        self._atoms[place], self._bonds[place] = 0, 0
-        self.codec.place(smiles, self._atoms[place], self._bonds[place])
+        row = self._row(place)
+        for array in row.values():
+            array[...] = 0
+        self.codec.place(smiles, row)
+
+    def _row(self, place: int) -> dict[str, np.ndarray]:
+        return {name: array[place] for name, array in self._arrays.items()}

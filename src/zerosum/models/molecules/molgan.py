@@ -17,7 +17,8 @@ between real and fake that share one number for both. Messages are summed over n
 averaged, so that the critic can count bonds (`mean_messages` has the paper's form). A pair of
 nodes is only bound where both are atoms (`tied`). A node is never bound to itself. Generated
 graphs are drawn from their probabilities where training drew them too. Samples come from
-averaged weights. No dropout. `corrections`, `bond_sums`, `overvalence` and `pieces` are ours.
+averaged weights. No dropout. `drafts`, `corrections`, `bond_sums`, `overvalence` and `pieces`
+are ours.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ from zerosum.core.search import Factor
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.errors import UserError
 from zerosum.layers.graph import GraphCorrection
-from zerosum.layers.relaxed import gumbel, relaxed_graph
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty, r1, r2
 from zerosum.losses.replay import ReplayPool
@@ -47,7 +47,7 @@ from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.fields import AtomField, BondField
 from zerosum.modalities.molecules.reward import Scorer
 from zerosum.modalities.molecules.rules import apartness, overvalence, valences
-from zerosum.nets.graph import GraphGenerator, GraphJudge
+from zerosum.nets.graph import FreeDraft, GraphGenerator, GraphJudge, drawn_graph
 
 Graph = tuple[Tensor, Tensor]
 """Atoms (B, N, T) and bonds (B, N, N, Y), of which kind 0 means that there is none."""
@@ -62,7 +62,9 @@ class MolGAN(LatentGame):
         bonds: BondField = BondField()
         """The bonds of the data; taken from them."""
         latent: Count = 32
-        """Numbers in the latent code."""
+        """Numbers in the latent code; free drafts have codes of their own length."""
+        drafts: Literal["learned", "free"] = "learned"
+        """What corrections begin with: a learned graph, or one drawn by the data's shares."""
         hidden: tuple[Count, ...] = (128, 256, 512)
         """Widths of the generator's hidden layers."""
         convolutions: tuple[Count, ...] = (64, 32)
@@ -121,7 +123,7 @@ class MolGAN(LatentGame):
     class Options(SampleOptions):
         draw: bool = True
         """Draw each graph from its probabilities; false takes the likeliest. Soft ones always do
-        the latter."""
+        the latter; those of free drafts have their chance in the code."""
 
     most: Tensor
     order: Tensor
@@ -132,20 +134,23 @@ class MolGAN(LatentGame):
             raise UserError("molgan takes its atoms from the data: name a list of SMILES")
         size = config.atoms.shape[0]
         kinds = (1 + len(config.atoms.names), 1 + len(config.bonds.names))
-        self.latent_size, self.relaxation, self.tied = (
-            config.latent,
-            config.relaxation,
-            config.tied,
-        )
+        self.relaxation, self.tied = config.relaxation, config.tied
         self.temperature, self.imitation = config.temperature, config.imitation
         self.critic_steps, self.penalty = config.critic_steps, config.penalty
         self.reward_begin = config.reward_begin
         self.strict = (config.overvalence, config.pieces)
         self.objective = OBJECTIVES[config.objective]
-        self.generator = GraphGenerator(config.latent, config.hidden, size, kinds, config.unbound)
         self.corrections = nn.ModuleList(
             GraphCorrection(kinds, config.correction_width) for _ in range(config.corrections)
         )
+        self.generator: GraphGenerator | FreeDraft
+        if config.drafts == "free":
+            if not config.corrections:
+                raise UserError("model.drafts=free learns by corrections: set model.corrections=2")
+            self.generator = FreeDraft((config.atoms.shares, config.bonds.shares), size)
+        else:
+            form = (config.latent, config.hidden, size, kinds, config.unbound)
+            self.generator = GraphGenerator(*form)
         shape = (kinds, config.convolutions, config.features, config.judge_hidden)
         seen = {"mean": config.mean_messages, "sums": config.bond_sums}
         self.critic = GraphJudge(*shape, compared=config.compared, **seen)
@@ -188,7 +193,7 @@ class MolGAN(LatentGame):
     # -- graphs ----------------------------------------------------------------------------
 
     def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
-        return self.normal(n, self.latent_size, rng=rng)
+        return self.normal(n, self.generator.latent, rng=rng)
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         return self._named(self._drawn(z, None, draw=False, hard=True))
@@ -207,20 +212,16 @@ class MolGAN(LatentGame):
 
     def _drawn(self, z: Tensor, rng: torch.Generator | None, *, draw: bool, hard: bool) -> Graph:
         """Graphs of codes, drawn or the likeliest, relaxed or one-hot at the end."""
-        atoms, bonds = self.generator(z)
-        temperature = at(self.temperature, self.progress)
-        draw = draw and self.relaxation != "soft"
-        if draw:
-            atoms = atoms + gumbel(atoms, rng)
-            bonds = bonds + gumbel(bonds, rng, pairs=True)
-        for correction in self.corrections:
-            hard_draft = self.relaxation == "straight-through"
-            graph = relaxed_graph(atoms, bonds, temperature, hard=hard_draft, tied=self.tied)
-            noise = atoms.new_zeros(len(z), atoms.shape[1], correction.noise)
-            if draw:
-                noise = self.normal(*noise.shape, rng=rng)
-            atoms, bonds = correction((atoms, bonds), graph, noise)
-        return relaxed_graph(atoms, bonds, temperature, hard=hard, tied=self.tied)
+        return drawn_graph(
+            z,
+            self.generator,
+            self.corrections,
+            chance=draw and self.relaxation != "soft",
+            rng=rng,
+            temperature=at(self.temperature, self.progress),
+            hard=(self.relaxation == "straight-through", hard),
+            tied=self.tied,
+        )
 
     def _named(self, graph: Graph) -> dict[str, Tensor]:
         return {"atoms": graph[0], "bonds": graph[1]}
@@ -288,6 +289,7 @@ class MolGAN(LatentGame):
 
 
 ADAM = Optim(lr=1e-3, betas=(0.5, 0.9))
+FALLING = ADAM.model_copy(update={"lr": Linear(start=1e-3, end=2e-5, begin=150_000)})
 TRIO = {"critic": ADAM, "generator": ADAM, "reward": ADAM}
 
 PAPER = "arXiv:1805.11973, section 4"
@@ -347,20 +349,19 @@ PRESETS = {
     "qm9": _preset(
         model=GRAPHS.model_copy(
             update={
-                "latent": 64,
-                "hidden": (256, 256),
+                "drafts": "free",
                 "convolutions": (64, 64),
-                "corrections": 2,
+                "corrections": 3,
                 "bond_sums": True,
-                "unbound": 2.0,
-                "overvalence": 0.2,
-                "pieces": 0.2,
+                "overvalence": 0.7,
+                "pieces": 0.7,
             }
         ),
+        optim=dict.fromkeys(TRIO, FALLING),
         ema=Averaging(half_life=20_000),
-        train=LENGTH.model_copy(update={"examples": 800_000, "checkpoint_every": 25_000}),
-        about="imitation, with a generator that reads its draws and corrects them",
-        sources=cite(PAPER, "model.features", "model.judge_hidden", *RATES),
+        train=LENGTH.model_copy(update={"examples": 300_000, "batch": 64}),
+        about="imitation, by a generator that corrects random graphs",
+        sources=cite(PAPER, "model.features", "model.judge_hidden"),
     ),
     "imitation": BASE,
     "reward": _preset(
