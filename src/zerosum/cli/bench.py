@@ -7,6 +7,7 @@ import typer
 from zerosum.cli.families import families
 from zerosum.cli.modes import modes
 from zerosum.cli.speed import speed
+from zerosum.cli.tablebench import tables
 from zerosum.cli.ward import ward
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app.command("modes")(modes)
 app.command("families")(families)
 app.command("doctor")(ward)
 app.command("speed")(speed)
+app.command("tables")(tables)
 
 
 @app.callback()

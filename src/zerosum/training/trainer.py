@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from zerosum.core.registry import recipe as find_recipe
 from zerosum.core.runtime import Runtime
 from zerosum.data.codec import Codec, read_codec
 from zerosum.data.feed import Feed, feed
-from zerosum.data.source import MutableSource, Split
+from zerosum.data.source import Examples, MutableSource, Split
 from zerosum.data.stream import StreamFeed
 from zerosum.errors import UserError
 from zerosum.files import write_text
@@ -50,6 +50,8 @@ class Trainer:
         loggers: Further listeners beside `log.jsonl`.
         quiet: Show no progress.
         module: Module or file of an outside model.
+        ready: Called on every rank with the training examples and the clock, before the first
+            step of this call; what it changes in a `MutableSource` is kept by the checkpoints.
 
     Attributes:
         first: Whether this process is the one that writes and speaks; known after `fit` began.
@@ -69,9 +71,11 @@ class Trainer:
         loggers: Sequence[Logger] = (),
         quiet: bool = False,
         module: str | None = None,
+        ready: Callable[[Examples, Progress], None] | None = None,
     ) -> None:
         self.asked, self.out = recipe, RunFolder(Path(out))
         self.device, self.loggers, self.module = device, list(loggers), module
+        self.ready = ready
         self.screen = ProgressBar(quiet, modality.of(recipe.data).noun, transient=False)
         self.first, self.notes = True, list[str]()
         self._interrupts = Interrupts()
@@ -113,6 +117,8 @@ class Trainer:
 
     def _train(self, recipe: Recipe, split: Split, game: Game, runtime: Runtime) -> Game:
         state, batches = self._set_up(recipe, split, game, runtime)
+        if self.ready is not None:
+            self.ready(split.train, game.progress)
         train = recipe.train
         self._sheets = SheetSeries(self.out, game, split, modality.of(recipe.data))
         exams = Exams(recipe, split, state, self.out, self.screen)
