@@ -205,6 +205,7 @@ def test_a_stopped_trial_goes_on_with_its_plan(tmp_path):
     assert again["images"] == plan["train"]["examples"]
 
 
+@pytest.mark.slow
 def test_a_failed_training_is_named_and_the_others_are_done(tmp_path, monkeypatch):
     good, bad = Trial("gan", "digits", 0, 0.3, tmp_path), Trial("gan", "nosuch", 0, 0.3, tmp_path)
     said = []

@@ -180,7 +180,11 @@ def test_unrolling_changes_the_generators_gradient_only(ring):
         assert torch.equal(mine, theirs) == (at >= judge)
 
 
-@pytest.mark.parametrize("start", [SMOKE, replace(PAPER, updates=12)], ids=["smoke", "paper"])
+@pytest.mark.parametrize(
+    "start",
+    [SMOKE, pytest.param(replace(PAPER, updates=12), marks=pytest.mark.slow)],
+    ids=["smoke", "paper"],
+)
 def test_unrolling_has_the_slope_of_finite_differences(exact, start):
     """Through five steps of Adam, whose memory is that of a critic in training."""
     trial = trained(start, "unrolled", exact, [0])

@@ -95,6 +95,7 @@ def test_unknown_cases_are_refused():
         cases(["dirak"])
 
 
+@pytest.mark.slow
 def test_a_case_is_treated_and_shown_by_the_command(tmp_path, capsys, monkeypatch):
     """The real thing, once: the Dirac-GAN circles, is named, and is not trained again."""
     treat(Trial(CASE["dirac"], 0, "watch", tmp_path))

@@ -143,7 +143,13 @@ def test_a_run_is_read_in_another_locale(tmp_path):
     assert "café" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("start", [[SCRIPT], [sys.executable, "-m", "zerosum"]])
+@pytest.mark.parametrize(
+    "start",
+    [
+        [SCRIPT],
+        pytest.param([sys.executable, "-m", "zerosum"], marks=pytest.mark.slow),
+    ],
+)
 def test_another_locale_reads_the_same_names(start, tmp_path):
     """Bytes of names that are UTF-8 are no other words where the locale is plain ASCII."""
     for name in ("café", "thé"):

@@ -96,7 +96,14 @@ def test_pipes_sockets_and_broken_links_are_passed_over(photos):
     )
 
 
-@pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.npy", "set.csv", "set.smi", "set"])
+@pytest.mark.parametrize(
+    "name",
+    ["set.zip", "set"]
+    + [
+        pytest.param(f"set.{kind}", marks=pytest.mark.slow)
+        for kind in ("tar", "npy", "csv", "smi")
+    ],
+)
 def test_a_pipe_in_the_place_of_a_set_is_not_waited_for(tmp_path, name):
     os.mkfifo(tmp_path / name)
     code = (

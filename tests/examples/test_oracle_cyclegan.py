@@ -62,6 +62,7 @@ def test_four_steps_of_the_script_are_four_steps_of_the_library(plain):
             torch.testing.assert_close(mine, other, rtol=0, atol=1e-6, msg=name)
 
 
+@pytest.mark.slow
 def test_the_script_runs_and_draws(tmp_path):
     picture = tmp_path / "cyclegan.png"
     command = [sys.executable, str(SCRIPT), "--steps", "2", "--batch", "4", "--out", str(picture)]

@@ -57,6 +57,7 @@ def test_three_steps_of_the_script_are_three_steps_of_the_library(plain):
         torch.testing.assert_close(mine, its, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_the_script_runs_and_draws(tmp_path):
     picture = tmp_path / "infogan.png"
     command = [sys.executable, str(SCRIPT), "--steps", "2", "--batch", "16", "--out", str(picture)]

@@ -57,6 +57,7 @@ def test_three_steps_of_the_script_are_three_steps_of_the_library(plain, side, c
             torch.testing.assert_close(found[key], tensor, rtol=0, atol=1e-6, msg=f"{name} {key}")
 
 
+@pytest.mark.slow
 def test_the_script_runs_and_draws(tmp_path):
     picture = tmp_path / "wgan_gp.png"
     command = [sys.executable, str(SCRIPT), "--steps", "2", "--batch", "16", "--out", str(picture)]

@@ -63,6 +63,7 @@ def test_it_is_trained_and_gone_on_with(trained):
     assert {"report.html", "samples.png", "curves.png"} <= {p.name for p in trained.iterdir()}
 
 
+@pytest.mark.slow
 def test_its_samples_are_its_own_files(trained, call):
     call("generate", "run", "-n", 5, "--out", "drawn.txt")
     call("export", "run", "--to", "model")
@@ -78,6 +79,7 @@ def test_its_samples_are_its_own_files(trained, call):
     assert "drawn.png is of no known kind: these samples are written to .txt" in refused
 
 
+@pytest.mark.slow
 def test_it_is_scored_examined_and_reported(trained, call):
     scored = call("evaluate", "run", "--samples", 40, "--quiet").stdout
     assert "fd-bits" in scored and "coverage-bits" in scored

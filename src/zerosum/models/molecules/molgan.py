@@ -358,7 +358,7 @@ PRESETS = {
             }
         ),
         optim=dict.fromkeys(TRIO, FALLING),
-        ema=Averaging(half_life=20_000),
+        ema=Averaging(half_life=15_000),
         train=LENGTH.model_copy(update={"examples": 300_000, "batch": 64}),
         about="imitation, by a generator that corrects random graphs",
         sources=cite(PAPER, "model.features", "model.judge_hidden"),
