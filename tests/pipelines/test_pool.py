@@ -70,10 +70,12 @@ def test_a_stop_reaches_the_processes(tmp_path, signum, raised, monkeypatch):
     noted = lambda *a, **k: started.append(popen(*a, **k)) or started[-1]  # noqa: E731
     monkeypatch.setattr(pool.subprocess, "Popen", noted)
     before = signal.getsignal(signal.SIGTERM)
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a background job
     threading.Timer(0.5, os.kill, (os.getpid(), signum)).start()
     begun = time.monotonic()
     with pytest.raises(raised):
         work_off([server], 1, print, 0, 1)
+    signal.signal(signal.SIGINT, ignored)
     assert time.monotonic() - begun < 20
     assert signal.getsignal(signal.SIGTERM) is before
     assert [process.returncode for process in started] == [-signal.SIGTERM]
