@@ -13,14 +13,12 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import zerosum
 from zerosum.bench.pages import between_marks
 from zerosum.metrics.detection import auroc
-from zerosum.modalities.graphs.predictors import PREDICTORS, others
 from zerosum.modalities.graphs.reading import BLOCKS, read
-from zerosum.pipelines.links import AGAINST, SEED, LinkPredictor
+from zerosum.pipelines.links import LinkPredictor
 
 RUNS = {"les-miserables": ("les-miserables", "random"), "block-model": ("block-model",)}
 
@@ -44,18 +42,10 @@ def of_split(graph: str, split: int, out: Path) -> dict[str, float]:
         zerosum.train(recipe, folder, device="cpu", quiet=True)
         for by in ("generator", "critic"):
             predictor = LinkPredictor.load(folder, device="cpu", options={"by": by})
-            held = predictor.generator.open().heldout.finished
-            count = len(predictor.generator.open().heldout)
-            edges = held(range(count))["edge"].numpy()
-            learned, size = predictor.codec.edges.numpy(), len(predictor.codec.names)
-            rng = np.random.default_rng(SEED)
-            none = others(size, np.concatenate([learned, edges]), AGAINST, rng)
-            pairs = np.concatenate([edges, none])
-            truth = np.arange(len(pairs)) < count
-            scores = predictor.scores(torch.from_numpy(pairs)).numpy()
-            found[f"graphgan/{preset}, {by}"] = auroc(scores, truth)
-    for name, how in PREDICTORS.items():
-        found[name] = auroc(how(size, learned, pairs), truth)
+            pairs, truth = predictor.trial()
+            scores = predictor.ranked(pairs)
+            found[f"graphgan/{preset}, {by}"] = auroc(scores.pop("graphgan"), truth)
+            found |= {name: auroc(of, truth) for name, of in scores.items()}
     if graph == "block-model":
         found["the blocks themselves (best possible)"] = auroc(same_block(pairs), truth)
     return found

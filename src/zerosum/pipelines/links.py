@@ -101,6 +101,17 @@ class LinkPredictor:
         Raises:
             UserError: No edges were kept aside, or the data are gone.
         """
+        pairs, truth = self.trial()
+        found = self.ranked(pairs)
+        held = int(truth.sum())
+        return Tested({n: _judged(s, truth) for n, s in found.items()}, held, len(truth) - held)
+
+    def trial(self) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs (N, 2) of the test, and which of them are held-out edges (N,).
+
+        Raises:
+            UserError: As `test`.
+        """
         split = self.generator.open()
         if split.heldout is None:
             raise UserError(
@@ -108,14 +119,17 @@ class LinkPredictor:
                 "pairs with --pairs"
             )
         held = self._edges(split.heldout)
-        learned, size = self.codec.edges.numpy(), len(self.codec.names)
+        known = np.concatenate([self.codec.edges.numpy(), held])
         rng = np.random.default_rng(SEED)
-        none = others(size, np.concatenate([learned, held]), AGAINST, rng)
+        none = others(len(self.codec.names), known, AGAINST, rng)
         pairs = np.concatenate([held, none])
-        truth = np.arange(len(pairs)) < len(held)
-        found = {self.generator.recipe.system: self.scores(torch.from_numpy(pairs)).numpy()}
-        found |= {name: how(size, learned, pairs) for name, how in PREDICTORS.items()}
-        return Tested({name: _judged(s, truth) for name, s in found.items()}, len(held), len(none))
+        return pairs, np.arange(len(pairs)) < len(held)
+
+    def ranked(self, pairs: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores (N,) of pairs (N, 2) by the model, and by each method that learns nothing."""
+        learned, size = self.codec.edges.numpy(), len(self.codec.names)
+        own = {self.generator.recipe.system: self.scores(torch.from_numpy(pairs)).numpy()}
+        return own | {name: how(size, learned, pairs) for name, how in PREDICTORS.items()}
 
     def _edges(self, source: Source) -> np.ndarray:
         return source.finished(range(len(source)))["edge"].numpy()

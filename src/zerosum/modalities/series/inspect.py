@@ -42,7 +42,7 @@ def inspect(path: str) -> Inspection:
     if not missing and len(lengths) == 1:
         stacked = np.stack(reading.parts)
         lag = of.autocorrelation(stacked, 1)[0]
-        rows["autocorrelation"] = f"{lag.min():.2f} to {lag.max():.2f} at lag 1"
+        rows["at lag 1"] = f"autocorrelation {lag.min():.2f} to {lag.max():.2f}"
         flat = [n for n, still in zip(reading.names, stacked.std((0, 1)) == 0) if still]
     else:
         flat = []

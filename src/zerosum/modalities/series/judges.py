@@ -13,24 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss
 
+from zerosum.nets.recurrent import Recurrent
+
 STEPS = 300
 """Updates of a judge."""
 BATCH = 128
 MOST = 2_000
 """Series of each kind that a judge sees."""
-
-
-class Recurrent(nn.Module):
-    """Two layers of GRU and a linear one: series (B, T, C) to outputs (B, T, after)."""
-
-    def __init__(self, channels: int, after: int) -> None:
-        super().__init__()
-        width = max(8, channels // 2)
-        self.gru = nn.GRU(channels, width, num_layers=2, batch_first=True)
-        self.last = nn.Linear(width, after)
-
-    def forward(self, series: Tensor) -> Tensor:
-        return self.last(self.gru(series)[0])
 
 
 def discriminative(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
@@ -51,7 +40,7 @@ def discriminative(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float
         logits = judge(series[rows])[:, -1, 0]
         return binary_cross_entropy_with_logits(logits, truth[rows], weight[rows])
 
-    judge = _trained(Recurrent, series.shape[2], 1, loss, len(series), seed)
+    judge = _trained(series.shape[2], 1, loss, len(series), seed)
     with torch.no_grad():
         right = (judge(held)[:, -1, 0] > 0).float().mean()
         wrong = (judge(fake[cut:])[:, -1, 0] <= 0).float().mean()
@@ -67,7 +56,7 @@ def predictive(learned: Tensor, held: Tensor, seed: int) -> float:
         return l1_loss(judge(learned[rows, :-1]), learned[rows, 1:])
 
     channels = learned.shape[2]
-    judge = _trained(Recurrent, channels, channels, loss, len(learned), seed)
+    judge = _trained(channels, channels, loss, len(learned), seed)
     with torch.no_grad():
         return float(l1_loss(judge(held[:, :-1]), held[:, 1:]))
 
@@ -79,7 +68,6 @@ def _few(series: Tensor, seed: int) -> Tensor:
 
 
 def _trained(
-    kind: Callable[[int, int], nn.Module],
     channels: int,
     after: int,
     loss: Callable[[nn.Module, Tensor], Tensor],
@@ -89,7 +77,7 @@ def _trained(
     """A judge after `STEPS` updates on random rows; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        judge = kind(channels, after)
+        judge = Recurrent(channels, after, width=max(8, channels // 2), layers=2)
         adam = torch.optim.Adam(judge.parameters(), lr=5e-3)
         for _ in range(STEPS):
             adam.zero_grad()

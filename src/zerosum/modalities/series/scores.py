@@ -100,10 +100,6 @@ def _usefulness(sets: Sets) -> list[Taken]:
     return taken
 
 
-def _kinds(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
-    return discriminative(real, fake, held, seed)
-
-
 def _next(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
     return predictive(fake, held, seed)
 
@@ -115,7 +111,11 @@ METRICS: Mapping[str, Metric] = {
     "cross-correlation": Metric(_dependence, "lower", takes="examples"),
     "tails": Metric(_tails, {}, takes="examples"),
     "discriminative": Metric(
-        _judged("discriminative", _kinds), "lower", ceiling=False, takes="examples", unseen=True
+        _judged("discriminative", discriminative),
+        "lower",
+        ceiling=False,
+        takes="examples",
+        unseen=True,
     ),
     "predictive": Metric(
         _judged("predictive", _next), "lower", ceiling=False, takes="examples", unseen=True
