@@ -20,7 +20,7 @@ ROUNDS = 50
 
 
 def drawing(pairs: Tensor, codec: GraphCodec, title: str = "") -> Figure:
-    """Pairs (N, 2) over the edges that were learned from: right ones thin, new ones bold."""
+    """Pairs (N, 2) over the edges that were learned from: known ones and others by colour."""
     figure = Figure(figsize=(7, 6.6), layout="constrained")
     axis = figure.subplots()
     places = layout(codec.names, codec.edges)
