@@ -62,7 +62,7 @@ def test_it_says_what_it_found_and_where(pretrained, tmp_path):
         (["--data", "FILE", "--score", "qed:0"], ["qed"]),
         (["--data", "FILE", "--score", "similarity:nosuch.smi"], ["nosuch.smi"]),
         (["--data", "nosuch.smi", "--score", "qed"], ["nosuch.smi"]),
-        (["--data", "EMPTY", "--score", "qed"], ["holds no molecule"]),
+        (["--data", "EMPTY", "--score", "qed"], ["empty.smi is empty"]),
         (["--data", "RUBBISH", "--score", "qed"], ["holds no molecule", "not a SMILES"]),
         (["--data", "FILE", "--score", "qed", "--cycles", "0"], ["--cycles", "1"]),
         (["--data", "FILE", "--score", "qed", "--calls", "0"], ["--calls"]),

@@ -97,7 +97,7 @@ def test_a_line_without_end_is_refused_at_once(tmp_path):
         ("a.csv", "smiles,n\nCCO,é\n".encode("latin-1"), r"is not UTF-8 \(byte 13\): save it as"),
         ("a.smi", "CCO\n".encode("utf-16"), "is not UTF-8 .*: save it as UTF-8"),
         ("a.csv", b'smiles,n\nCCO,"' + b"x\n" * 100_000, "close the quote"),
-        ("a.mol2", b"@<TRIPOS>MOLECULE\n", "no file of SMILES: convert it"),
+        ("a.mol2", b"@<TRIPOS>MOLECULE\n", "no file of molecules: convert it"),
         ("a.sdf.gz", b"no gzip", "cannot be read"),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 
 from zerosum.chem import molecules as chem
 from zerosum.chem.fingerprints import Bits, likeness, morgan
-from zerosum.chem.lists import canonical, read_table
+from zerosum.chem.lists import canonical, lines_of
 from zerosum.chem.measure import Measure, Memory, Value
 from zerosum.chem.molecules import EXTRA, Mol
 from zerosum.errors import UserError, require
@@ -135,7 +135,9 @@ class Similarity(Measure):
         Raises:
             UserError: It cannot be read, or holds no molecule.
         """
-        return cls(read_table(Path(path).expanduser()).smiles, f"similarity:{path}", low, high)
+        return cls(
+            lines_of(Path(path).expanduser(), named="").texts, f"similarity:{path}", low, high
+        )
 
     def _measure(self, smiles: list[str], keep: Callable[[Mapping[str, Value]], None]) -> None:
         found = likeness(morgan(smiles), self.known)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zerosum.chem.docking import Docking, heavy_atoms
-from zerosum.chem.lists import canonical, read_table, write_table
+from zerosum.chem.lists import canonical, lines_of, write_table
 from zerosum.chem.measure import Counts, OnProgress, Value
 from zerosum.chem.molecules import rdkit
 from zerosum.chem.scorers import NO_SMILES, Settings
 from zerosum.errors import UserError
 from zerosum.files import atomic, must_be_file
-from zerosum.pipelines.qsar import place_of
+from zerosum.modalities.molecules.named import place_of
 
 HEADER = ("smiles", "canonical", "docking", "efficiency", "heavy_atoms", "reason")
 
@@ -77,7 +77,7 @@ def dock(
         atoms=how.atoms,
     )
     try:
-        texts = read_table(place_of(data), column).smiles
+        texts = lines_of(place_of(data), column).texts
         clean = [canonical(text) for text in texts]
         if not any(clean):
             raise UserError(f"{data} holds no molecule: its first line is '{texts[0][:80]}'")

@@ -12,13 +12,12 @@ import numpy as np
 
 from zerosum.chem.fitting import TREES, Fitted, OnProgress, fit
 from zerosum.chem.forest import Floats
-from zerosum.chem.lists import canonical, read_table, write_table
+from zerosum.chem.lists import canonical, lines_of, write_table
 from zerosum.chem.qsar import OUTSIDE, QSARModel
 from zerosum.chem.scorers import NO_SMILES
-from zerosum.data.places import locate, named_file
 from zerosum.errors import UserError, nearest
 from zerosum.files import must_be_empty, must_be_file, whole_folder, write_text
-from zerosum.modalities.molecules.named import FILES
+from zerosum.modalities.molecules.named import place_of
 
 SCORES = "scores.json"
 YES = ("1", "true", "yes", "active", "positive")
@@ -40,20 +39,6 @@ class Measured:
     values: Floats
     positive: str
     notes: tuple[str, ...]
-
-
-def place_of(data: str) -> Path:
-    """The file of a path or of a named set.
-
-    Raises:
-        UserError: It is not there, or a folder.
-    """
-    if data in FILES:
-        return named_file(data, "molecules", FILES[data])
-    path = locate(data, tuple(FILES))
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: name the file of molecules in it")
-    return path
 
 
 def train_qsar(
@@ -126,7 +111,7 @@ def predict_qsar(run: Path, data: str, out: Path, column: str = "") -> tuple[int
     """
     must_be_file(out, "--out")
     model = QSARModel.load(run)
-    texts = read_table(place_of(data), column).smiles
+    texts = lines_of(place_of(data), column).texts
     clean = [canonical(text) for text in texts]
     good = [text for text in clean if text]
     if not good:
@@ -158,15 +143,15 @@ def read_measured(path: Path, target: str, column: str = "", positive: str = "")
     Raises:
         UserError: There is no such column, or it holds neither numbers nor two classes.
     """
-    table = read_table(path, column)
+    lines = lines_of(path, column)
     if not target:
-        columns = ", ".join(list(table.columns)[:8]) or "it has none but SMILES"
+        columns = ", ".join(list(lines.others)[:8]) or "it has none but SMILES"
         raise UserError(f"name the column to predict with --target (columns: {columns})")
-    texts = table.column(target, path)
+    texts = lines.other(target, path)
     positive, numbers = _numbers(texts, target, positive)
     skipped: Counter[str] = Counter()
     found: dict[str, list[float]] = {}
-    for text, words, number in zip(table.smiles, texts, numbers):
+    for text, words, number in zip(lines.texts, texts, numbers):
         smiles = canonical(text)
         if not smiles:
             skipped[NO_SMILES] += 1

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field as Setting
 
+from zerosum.chem.lists import Lines, lines_of
 from zerosum.chem.molecules import clean
 from zerosum.config import Examples, Whole
 from zerosum.data.codec import Codec
@@ -16,7 +17,7 @@ from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.order import HOLDOUT, LIMIT, choose
 from zerosum.data.source import Split
 from zerosum.errors import UserError
-from zerosum.modalities.molecules import files, named
+from zerosum.modalities.molecules import named
 from zerosum.modalities.molecules.codec import MoleculeCodec
 from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.modalities.molecules.source import MoleculeSource
@@ -185,13 +186,14 @@ class MoleculeList(DataConfig):
             UserError: Nothing is there, or it holds no column of SMILES.
         """
         if self.smiles:
-            lines = files.Lines(list(self.smiles))
+            lines = Lines(list(self.smiles))
         elif self.path in named.NAMES:
             lines = named.open_named(self.path)
             if self.path in named.ASIDE and self.limit is not None and most is None:
                 lines = _some(lines, self.limit)
         else:
-            lines = files.read(files.locate(self.path, named.NAMES), self.column, most)
+            place = named.place_of(self.path)
+            lines = lines_of(place, self.column, most=most, named="data.column=NAME")
         texts = lines.texts if most is None else lines.texts[:most]
         reading = read_lines(texts, size=self.size, numbers=lines.numbers, on_progress=on_progress)
         reading.column, reading.beside = lines.column, lines.notes
@@ -206,7 +208,7 @@ class MoleculeList(DataConfig):
         return "canonical SMILES without salts, stereochemistry and isotopes; each molecule once"
 
     def _parts(
-        self, smiles: list[str], aside: files.Lines | None, on_progress: OnProgress | None
+        self, smiles: list[str], aside: Lines | None, on_progress: OnProgress | None
     ) -> tuple[list[str], list[str], str]:
         """Training molecules, held-out ones, and where those come from."""
         total, held = len(smiles), list[str]()
@@ -245,7 +247,7 @@ class SelfiesMolecules(MoleculeList):
     kind: Literal["selfies"] = "selfies"
 
 
-def _some(lines: files.Lines, most: int) -> files.Lines:
+def _some(lines: Lines, most: int) -> Lines:
     """At most so many of some lines, always the same ones: cleaning takes a millisecond a line."""
     if len(lines.texts) <= most:
         return lines

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 
+from zerosum.chem import lists
 from zerosum.chem import molecules as chem
 from zerosum.data.config import OnProgress
 from zerosum.errors import UserError
 from zerosum.modalities.modality import Inspection, counted
-from zerosum.modalities.molecules import files, named
+from zerosum.modalities.molecules import named
 from zerosum.modalities.molecules.config import Molecules
 
 _FEW = 1_000  # molecules; below, a generator learns them by heart
@@ -25,20 +26,20 @@ def reads(path: str) -> str:
     if path in named.NAMES:
         return f"the molecules of '{path}'"
     try:
-        found = files.locate(path, named.NAMES)
+        found = named.place_of(path)
     except UserError:
         return ""
-    suffix = files.suffix_of(found)
-    if suffix in files.STRUCTURES:
+    suffix = lists.suffix_of(found)
+    if suffix in lists.STRUCTURES:
         return "a file of structures"
-    if suffix in files.UNREAD:
+    if suffix in lists.UNREAD:
         return "molecules, but not as SMILES"
     if suffix == ".smi" or suffix == ".smiles":
         return "a list of SMILES"
-    if suffix not in files.TABLES + files.LISTS:
+    if suffix not in lists.TABLES + lists.LISTS:
         return ""
     try:
-        lines = files.read(found, most=50)
+        lines = lists.lines_of(found, most=50)
     except UserError:
         return ""
     if lines.column:

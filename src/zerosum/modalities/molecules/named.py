@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from itertools import product
 from pathlib import Path
 
+from zerosum.chem.lists import Lines, lines_of
 from zerosum.chem.molecules import clean
-from zerosum.data.places import FOLDER_VARIABLE
+from zerosum.data.places import locate, named_file
 from zerosum.errors import UserError
-from zerosum.modalities.molecules.files import Lines, read
 
 MADE = "alkanes-and-friends"
 FILES = {
@@ -21,6 +20,8 @@ FILES = {
 ASIDE = {"moses": "moses_test_30k.csv.gz"}
 """Files of the sets that come with a test part of their own."""
 NAMES = (MADE, *FILES)
+FOLDER = "molecules"
+"""Where their files lie in $ZEROSUM_DATA."""
 
 _CHAINS = (
     "C",
@@ -46,7 +47,7 @@ def open_named(name: str) -> Lines:
     Raises:
         UserError: Its file is not in $ZEROSUM_DATA.
     """
-    return Lines(made()) if name == MADE else _opened(name, FILES[name])
+    return Lines(made()) if name == MADE else lines_of(named_file(name, FOLDER, FILES[name]))
 
 
 def open_aside(name: str) -> Lines | None:
@@ -55,18 +56,21 @@ def open_aside(name: str) -> Lines | None:
     Raises:
         UserError: Its file is not in $ZEROSUM_DATA.
     """
-    return _opened(name, ASIDE[name]) if name in ASIDE else None
+    return lines_of(named_file(name, FOLDER, ASIDE[name])) if name in ASIDE else None
 
 
-def _opened(name: str, file: str) -> Lines:
-    root = os.environ.get(FOLDER_VARIABLE)
-    if root:
-        for folder in (Path(root).expanduser() / "molecules", Path(root).expanduser()):
-            if (folder / file).is_file():
-                return read(folder / file)
-    where = f"{root}/molecules" if root else f"${FOLDER_VARIABLE}/molecules"
-    hint = "" if root else f" ({FOLDER_VARIABLE} is not set)"
-    raise UserError(f"{name} is not here: place {file} in {where}{hint}, or give a path")
+def place_of(text: str) -> Path:
+    """The file that a text names: a named set's, or one in the working folder or $ZEROSUM_DATA.
+
+    Raises:
+        UserError: It is nowhere, or no file.
+    """
+    if text in FILES:
+        return named_file(text, FOLDER, FILES[text])
+    path = locate(text, NAMES)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: name the file of molecules in it")
+    return path
 
 
 def made() -> list[str]:
