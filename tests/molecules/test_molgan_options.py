@@ -9,18 +9,22 @@ import torch
 
 pytest.importorskip("rdkit")
 
+from PIL import Image
 from torch.nn.functional import softplus
 
+from zerosum.core.draw import draw
 from zerosum.core.game import Progress
 from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.layers.graph import GraphCorrection, walks
 from zerosum.layers.relaxed import gumbel_of
 from zerosum.losses.penalties import r1, r2
-from zerosum.modalities.molecules import MoleculeCodec
+from zerosum.modalities.molecules import MODALITY, MoleculeCodec
 from zerosum.modalities.molecules.rules import apartness, overvalence, valences
 from zerosum.models.molecules.molgan import MolGAN
 from zerosum.nets.graph import FreeDraft, GraphGenerator, GraphJudge
+from zerosum.training.run import RunFolder
+from zerosum.training.sheets import SheetSeries
 
 SMALL = {"latent": 4, "hidden": (8, 16), "convolutions": (6, 5), "features": 7}
 
@@ -255,3 +259,20 @@ def test_a_molecule_without_a_score_is_worth_nothing(made, monkeypatch) -> None:
     )
     game = _game(made, scorer="anything")
     assert game.scorer(made.train.finished([3, 4])).tolist() == [0.0, 0.25]
+    assert game.captions(made.train.finished([3, 4])) == ["anything 0.00", "anything 0.25"]
+    assert _game(made).captions(made.train.finished([3])) == []
+
+
+def test_a_runs_sheet_shows_what_its_scorer_says(made, tmp_path, monkeypatch) -> None:
+    told = []
+    monkeypatch.setattr(
+        "zerosum.modalities.molecules.show.molecule_sheet",
+        lambda found, columns, captions=(): told.append(captions) or Image.new("RGB", (8, 8)),
+    )
+    game = _game(made, scorer="qed:2,sa")
+    series = SheetSeries(RunFolder(tmp_path), game, made, MODALITY)
+    series.out.sheets.mkdir()
+    series.frame(Progress())
+    samples = draw(game, series.count, 0, {})
+    expected = [f"qed:2,sa {worth:.2f}" for worth in game.scorer(samples).tolist()]
+    assert told == [expected] and len(expected) == series.count

@@ -207,6 +207,10 @@ class Game(nn.Module, ABC):
         that lets examples be replaced by better ones; None when there are none."""
         return None
 
+    def captions(self, samples: Batch) -> list[str]:
+        """A line for each sample on a sheet, such as what it is worth. None by default."""
+        return []
+
     def lines(self) -> dict[str, Lines]:
         """Curves for the sample sheet, by title. None by default."""
         return {}

@@ -172,7 +172,14 @@ class Modality(ABC):
 
     @abstractmethod
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         """Samples as a picture that a person can judge.
 
@@ -183,6 +190,7 @@ class Modality(ABC):
                 the true answers to those, in the same order; else any.
             columns: Samples in a row.
             title: May be written over the picture.
+            captions: A line for each sample, shown where samples have room for one.
         """
 
     def shown_alone(self, batch: Batch, codec: Codec) -> list[Image.Image]:

@@ -63,6 +63,7 @@ class SheetSeries:
             real=self.real,
             columns=self.columns,
             title=f"{progress.seen:,} {self.modality.noun} seen",
+            captions=self.game.captions(samples),
         )
         curves = self.game.lines()
         if curves:

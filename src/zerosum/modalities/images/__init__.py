@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -145,7 +145,14 @@ class Pictures(Modality):
         return columns**2, columns
 
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         from zerosum.modalities.images.show import image_sheet
 

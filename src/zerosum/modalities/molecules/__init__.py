@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from PIL import Image
@@ -83,12 +83,19 @@ class MoleculeGraphs(Modality):
         return ROWS * COLUMNS, COLUMNS
 
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         from zerosum.modalities.molecules.show import molecule_sheet
 
         assert isinstance(codec, SmilesCodec)
-        return molecule_sheet(codec.read(samples), columns or COLUMNS)
+        return molecule_sheet(codec.read(samples), columns or COLUMNS, captions)
 
     def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
         from zerosum.chem import molecules as chem

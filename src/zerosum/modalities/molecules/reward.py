@@ -49,6 +49,10 @@ class Scorer:
         device = batch["atoms"].device
         return torch.tensor([self._known[key] for key in keys], device=device)
 
+    def captions(self, batch: Batch) -> list[str]:
+        """A line of each graph: the scorer and what it says."""
+        return [f"{self.text} {worth:.2f}" for worth in self(batch).tolist()]
+
     def _asked(self, batch: Batch, rows: list[int]) -> list[float]:
         """Scores of some rows of a batch; one without a molecule or a score has 0."""
         smiles = self.codec.smiles({name: batch[name][rows] for name in ("atoms", "bonds")})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from PIL import Image
@@ -58,7 +58,14 @@ class Points(Modality):
         return ON_A_SHEET, 0
 
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         return figure_picture(scatter(samples["point"], real.get("point"), title))
 

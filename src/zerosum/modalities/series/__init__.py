@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -62,7 +62,14 @@ class TimeSeries(Modality):
         return ON_A_SHEET, 0
 
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         from zerosum.modalities.series.show import curves
 

@@ -128,7 +128,14 @@ class Tables(Modality):
         return ON_A_SHEET, 0
 
     def sheet(
-        self, samples: Batch, codec: Codec, *, real: Batch, columns: int, title: str
+        self,
+        samples: Batch,
+        codec: Codec,
+        *,
+        real: Batch,
+        columns: int,
+        title: str,
+        captions: Sequence[str] = (),
     ) -> Image.Image:
         from zerosum.modalities.tables.show import sheet
 

@@ -184,11 +184,12 @@ class MolGAN(LatentGame):
         return {"critic": lambda batch: self.critic(batch["atoms"], batch["bonds"])}
 
     def offers(self) -> tuple[Batch, Tensor] | None:
-        """Samples of the last step with their scores, for data that take in the best of them.
-
-        None where the reward network rests.
-        """
+        """Scored samples of the last step, for data that take in the best; None while that player
+        rests."""
         return self._offer
+
+    def captions(self, samples: Batch) -> list[str]:
+        return [] if self.scorer is None else self.scorer.captions(samples)
 
     # -- graphs ----------------------------------------------------------------------------
 
