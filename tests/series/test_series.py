@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,24 @@ def test_arrays_with_labels_are_read_and_written_back(tmp_path):
         rows = list(csv.reader(stream))
     assert rows[0] == ["series", "step", "label", "channel_1", "channel_2"]
     assert len(rows) == 1 + 9 * 8
+
+
+def test_numbers_have_as_many_decimals_as_the_data(tmp_path):
+    rows = [f"{100 + row / 4:.2f},{1000 - 3 * row},{math.sin(row)}" for row in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["price,volume,wave", *rows]))
+    split = Series(path=str(tmp_path / "a.csv"), length=10, holdout=0).open()
+    assert split.codec.decimals == (2, 0, None)
+    real = split.train.finished([0, 30])
+    assert split.codec.decode(real)[1][:, 0].tolist() == [107.5 + 0.25 * k for k in range(10)]
+    noisy = {"series": real["series"] + 0.01 * torch.randn(2, 10, 3)}
+    split.codec.write(noisy, tmp_path / "b.csv")
+    with (tmp_path / "b.csv").open() as stream:
+        found = [row[2:] for row in csv.reader(stream)][1:]
+    assert all(re.fullmatch(r"1\d\d\.\d\d", row[0]) for row in found)
+    assert all(re.fullmatch(r"\d{3,4}", row[1]) for row in found)
+    assert max(len(row[2]) for row in found) > 8
+    again = SeriesCodec.from_state(*split.codec.state())
+    assert again.decimals == split.codec.decimals and again.hash == split.codec.hash
 
 
 def test_a_codec_comes_back_from_its_state(tmp_path):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.data.codec import Codec
+from zerosum.data.digits import decimals
 from zerosum.data.fields import Batch, Category, Field
 from zerosum.errors import UserError
 from zerosum.files import atomic
@@ -33,6 +34,8 @@ class SeriesCodec(Codec):
         spread: What each channel is divided by then, (C,).
         low: Least value of each channel in the training part, (C,).
         high: Greatest one, (C,).
+        decimals: Digits after the point of each channel in the training part; None where they
+            are not few.
         classes: Names of the labels; empty without labels.
     """
 
@@ -46,10 +49,12 @@ class SeriesCodec(Codec):
         spread: Steps,
         low: Steps,
         high: Steps,
+        decimals: Sequence[int | None],
         classes: Sequence[str] = (),
     ) -> None:
         self.names, self.length, self.classes = tuple(names), length, tuple(classes)
         self.middle, self.spread, self.low, self.high = middle, spread, low, high
+        self.decimals = tuple(decimals)
         fields: dict[str, Field] = {
             "series": SeriesField(shape=(length, len(self.names)), names=self.names)
         }
@@ -74,15 +79,21 @@ class SeriesCodec(Codec):
             middle, spread = (low + high) / 2, (high - low) / 2
         else:
             middle, spread = steps.mean(0), steps.std(0)
-        return cls(names, length, middle, np.where(spread > 0, spread, 1.0), low, high, classes)
+        spread = np.where(spread > 0, spread, 1.0)
+        digits = [decimals(channel) for channel in steps.T]
+        return cls(names, length, middle, spread, low, high, digits, classes)
 
     def scaled(self, steps: Steps) -> Tensor:
         """Series (..., C) in their own unit as networks see them, float32."""
         return torch.from_numpy((steps - self.middle) / self.spread).float()
 
     def unscaled(self, series: Tensor) -> Steps:
-        """The way back."""
-        return series.detach().cpu().double().numpy() * self.spread + self.middle
+        """The way back, with as many digits after the point as the training part has."""
+        steps = series.detach().cpu().double().numpy() * self.spread + self.middle
+        for channel, digits in enumerate(self.decimals):
+            if digits is not None:
+                steps[..., channel] = np.round(steps[..., channel], digits)
+        return steps
 
     def encode(self, objects: Sequence[Any]) -> dict[str, Tensor]:
         """Arrays (length, C) as `series`.
@@ -131,10 +142,19 @@ class SeriesCodec(Codec):
             for number, steps in enumerate(series):
                 label = [self.classes[labels[number]]] if labels else []
                 for step, row in enumerate(steps):
-                    writer.writerow([number, step, *label, *(f"{value:.9g}" for value in row)])
+                    writer.writerow([number, step, *label, *map(self._text, row, self.decimals)])
+
+    @staticmethod
+    def _text(value: float, digits: int | None) -> str:
+        return f"{value:.9g}" if digits is None else f"{value:.{digits}f}"
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        facts = {"names": list(self.names), "length": self.length, "classes": list(self.classes)}
+        facts = {
+            "names": list(self.names),
+            "length": self.length,
+            "classes": list(self.classes),
+            "decimals": list(self.decimals),
+        }
         numbers = {
             "middle": self.middle,
             "spread": self.spread,
@@ -147,4 +167,5 @@ class SeriesCodec(Codec):
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         numbers = [tensors[name].numpy() for name in ("middle", "spread", "low", "high")]
         middle, spread, low, high = numbers
-        return cls(facts["names"], facts["length"], middle, spread, low, high, facts["classes"])
+        told = facts["decimals"], facts["classes"]
+        return cls(facts["names"], facts["length"], middle, spread, low, high, *told)

@@ -19,11 +19,12 @@ from pydantic import BeforeValidator
 from pydantic import Field as Setting
 
 from zerosum.config import Part
+from zerosum.data.digits import decimals
 from zerosum.errors import UserError, nearest, require
 from zerosum.modalities.tables.columns import Discrete, Number
 from zerosum.modalities.tables.frames import column as one
 from zerosum.modalities.tables.restoring import restored, typed
-from zerosum.modalities.tables.values import clock_of, decimals, numbers_of, plain
+from zerosum.modalities.tables.values import clock_of, numbers_of, plain
 
 if TYPE_CHECKING:
     import pandas as pd

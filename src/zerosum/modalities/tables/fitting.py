@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from zerosum.data.digits import decimals
 from zerosum.data.order import choose
 from zerosum.errors import UserError, nearest
 from zerosum.modalities.tables.columns import (
@@ -22,7 +23,7 @@ from zerosum.modalities.tables.columns import (
 from zerosum.modalities.tables.frames import column as one_column
 from zerosum.modalities.tables.identifiers import fit_identifier
 from zerosum.modalities.tables.kinds import PLAINLY, KindName, Rules, kind_of
-from zerosum.modalities.tables.values import clock_of, decimals, marked, numbers_of, plain
+from zerosum.modalities.tables.values import clock_of, marked, numbers_of, plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 _MARKED = re.compile(r"[\W_]*\d[\d\W_]*")
 _MOSTLY = 0.9  # share of texts from which they are all said to be of a kind
-_DIGITS = 12  # most digits after the point that are kept as such
 _DAY = 86_400.0
 
 
@@ -96,12 +95,3 @@ def plain(value: Any) -> Value:
     if isinstance(value, float | np.floating):
         return float(value)
     return str(value)
-
-
-def decimals(values: NDArray[np.float64]) -> int | None:
-    """Digits after the point that are enough for all values; None for more than 12."""
-    some = values if len(values) <= 1000 else values[:: len(values) // 1000]
-    for digits in range(_DIGITS + 1):
-        if (np.round(some, digits) == some).all() and (np.round(values, digits) == values).all():
-            return digits
-    return None
