@@ -32,6 +32,12 @@ def actives(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def quick():
+    """Overrides with which thirty steps give valid molecules of five atoms."""
+    return QUICK
+
+
 @pytest.fixture(scope="session")
 def pretrained(actives):
     """A run that designs begin with."""

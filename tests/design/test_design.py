@@ -192,6 +192,25 @@ def test_a_system_that_writes_words_designs_too(few, tmp_path):
     assert set(held["smiles"]) == {best_of(first.ranked, "1")[0][0]}
 
 
+def test_cycles_are_trained_at_rates_that_do_not_fall(actives, quick, few, tmp_path):
+    falling = {"kind": "linear", "start": 4e-3, "end": 1e-5, "begin": 100, "until": 0}
+    changes = {"optim.generator.lr": falling, "optim.critic.lr": 2e-3, "train.examples": 160}
+    recipe = zerosum.recipe("molgan/tiny").with_data(str(actives))
+    recipe = recipe.override({**quick, **changes, "evaluate.samples": 0})
+    zerosum.train(recipe, out=tmp_path / "run", device="cpu", quiet=True)
+    settings = {"score": "qed", "calls": 5, "examples": 32, "rate": 0.5}
+    terms = plan(None, start=str(tmp_path / "run"), **settings)
+    how = {"cycles": 1, "baselines": False, "device": "cpu", "workers": 1, "quiet": True}
+    design(terms, tmp_path / "d", **how)
+    before, after = (
+        json.loads((tmp_path / "d" / name / "recipe.json").read_text())["optim"]
+        for name in ("pretrained", "run")
+    )
+    assert before["generator"]["lr"] == falling
+    assert (after["generator"]["lr"], after["critic"]["lr"]) == (2e-3, 1e-3)
+    design(terms, tmp_path / "d", **{**how, "cycles": 2})  # and goes on
+
+
 def test_another_design_is_refused_and_nothing_is_changed(begin, tmp_path):
     begin(tmp_path, cycles=1)
     for settings, naming in (

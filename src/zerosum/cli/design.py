@@ -63,6 +63,14 @@ def design(
     share: Annotated[
         float, typer.Option(min=1e-6, max=0.999, help="Of the training set, for the elite.")
     ] = 0.5,
+    rate: Annotated[
+        float,
+        typer.Option(
+            min=1e-6,
+            max=100,
+            help="Learning rates between cycles, in the recipe's highest ones.",
+        ),
+    ] = 1.0,
     per_scaffold: Annotated[
         int, typer.Option(min=1, max=_MOST, help="Elite molecules of one scaffold at most.")
     ] = 10,
@@ -128,6 +136,7 @@ def design(
         top=top,
         pool=pool,
         share=share,
+        rate=rate,
         per_scaffold=per_scaffold,
         exhaustiveness=exhaustiveness,
         atoms=atoms,

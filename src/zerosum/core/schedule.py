@@ -156,6 +156,11 @@ def bounded(**limits: float) -> AfterValidator:
     return AfterValidator(Bounds(**limits))
 
 
+def highest(number: Number) -> float:
+    """The greatest value of a number or a schedule in the whole run."""
+    return number if isinstance(number, float | int) else max(number.values)
+
+
 def at(number: Number, progress: Progress) -> float:
     """The value of a number or a schedule at a point of the clock."""
     return number if isinstance(number, float | int) else number(progress)

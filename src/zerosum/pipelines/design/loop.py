@@ -18,6 +18,7 @@ from zerosum.core.recipe import Recipe
 from zerosum.core.runtime import Runtime
 from zerosum.data.source import Examples
 from zerosum.errors import UserError
+from zerosum.files import write_text
 from zerosum.modalities.molecules import MoleculeSource
 from zerosum.pipelines.design.baselines import genetic_search, random_search
 from zerosum.pipelines.design.elite import Rule, admit, best_of, placed
@@ -164,8 +165,10 @@ class Design:
                 assert isinstance(train, MoleculeSource)
                 train.load_state(placed(elite, len(train), self.terms.share))
 
+        self._steady()
         # Each cycle is judged by more than the doctor sees.
-        recipe = self._recipe.override({"train.examples": ends, "doctor.policy": "off"})
+        recipe = self.terms.steady(self._recipe)
+        recipe = recipe.override({"train.examples": ends, "doctor.policy": "off"})
         Trainer(
             recipe,
             self.folder.run,
@@ -175,6 +178,15 @@ class Design:
             module=self.terms.module,
             ready=place,
         ).fit()
+
+    def _steady(self) -> None:
+        """Let the run be one of steady learning rates, before its first cycle."""
+        folder = RunFolder(self.folder.run)
+        stored = folder.read(self._recipe)
+        optim = self.terms.steady(self._recipe).optim
+        steady = stored.model_copy(update={"optim": optim})
+        if steady != stored:
+            write_text(folder.recipe, steady.to_json())
 
     def _baseline(self, name: str, calls: int) -> Scored:
         def show(done: int, total: int) -> None:

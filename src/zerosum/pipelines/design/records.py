@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from zerosum.config import Count, Examples, Part, Seed, Whole
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
+from zerosum.core.schedule import highest
 from zerosum.errors import UserError
 from zerosum.files import must_be_writable, read_json, whole_folder, write_text
 from zerosum.metrics.score import Score
@@ -48,6 +49,8 @@ class Terms(Part):
     """Share of the training set that the elite takes."""
     per_scaffold: Count = 10
     """Elite molecules of one scaffold at most."""
+    rate: float = Field(default=1.0, gt=0, le=100)
+    """Learning rates between two cycles, as a share of the highest of the recipe's."""
     exhaustiveness: Count = 1
     """Of docking."""
     atoms: Count = 50
@@ -59,6 +62,15 @@ class Terms(Part):
         """What is trained."""
         found = system(self.recipe["system"], self.module)
         return Recipe.from_tree(self.recipe, found.game.Config)
+
+    def steady(self, recipe: Recipe) -> Recipe:
+        """A recipe as it is trained between two cycles: at learning rates that do not fall.
+
+        Rates that fall to the end of a training would be next to nothing behind that end, and
+        what the cycles feed back would hardly be learned.
+        """
+        rates = {name: self.rate * highest(one.lr) for name, one in recipe.optim.items()}
+        return recipe.override({f"optim.{name}.lr": rate for name, rate in rates.items()})
 
     @property
     def leg(self) -> int:
