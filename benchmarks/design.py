@@ -58,7 +58,7 @@ def main() -> None:
     about.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     about.add_argument("--cycles", type=int, default=5)
     about.add_argument("--calls", type=int, default=400)
-    about.add_argument("--examples", type=int, default=50_000)
+    about.add_argument("--examples", type=int, default=30_000)
     about.add_argument("--no-docking", action="store_true")
     given = about.parse_args()
     start = given.start or given.out / "pretrained"

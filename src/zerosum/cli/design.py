@@ -62,7 +62,7 @@ def design(
     pool: Annotated[int, typer.Option(min=1, max=_MOST, help="Elite molecules at most.")] = 100,
     share: Annotated[
         float, typer.Option(min=1e-6, max=0.999, help="Of the training set, for the elite.")
-    ] = 0.5,
+    ] = 0.9,
     rate: Annotated[
         float,
         typer.Option(
@@ -70,7 +70,7 @@ def design(
             max=100,
             help="Learning rates between cycles, in the recipe's highest ones.",
         ),
-    ] = 1.0,
+    ] = 0.3,
     per_scaffold: Annotated[
         int, typer.Option(min=1, max=_MOST, help="Elite molecules of one scaffold at most.")
     ] = 10,

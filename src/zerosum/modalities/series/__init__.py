@@ -1,4 +1,4 @@
-"""Time series: windows of a long one, or many of one length, with labels or without."""
+"""Time series: windows of a long one, or many, with labels and attributes or without."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ from zerosum.plots import figure_picture
 __all__ = ["MODALITY", "Series", "SeriesCodec", "SeriesField", "TimeSeries"]
 
 ON_A_SHEET = 64
+ROWS = ("series", "attributes", "steps")
+"""Fields of which the distances of series are taken."""
 FITTED = 2_000
 """Training series from which the baselines are made."""
 HEAVY = 1.0
@@ -30,8 +32,8 @@ HEAVY = 1.0
 
 
 class TimeSeries(Modality):
-    """Series of one length, in the field `series`, and their class in `label` where it is
-    known."""
+    """Series in the field `series`; where there are such, their class in `label`, how many steps
+    they have in `steps`, and what describes them in `attributes`."""
 
     name: ClassVar[str] = "series"
     noun: ClassVar[str] = "series"
@@ -74,14 +76,15 @@ class TimeSeries(Modality):
         from zerosum.modalities.series.show import curves
 
         assert isinstance(codec, SeriesCodec)
-        beside = codec.unscaled(real["series"]) if "series" in real else None
-        figure = curves(codec.unscaled(samples["series"]), beside, codec.names, title)
+        beside = codec.open(real) if "series" in real else None
+        figure = curves(codec.open(samples), beside, codec.names, title)
         return figure_picture(figure)
 
     def panels(self, real: Batch, fake: Batch, codec: Codec) -> dict[str, Panel]:
+        from zerosum.modalities.series.scores import steps_of
         from zerosum.modalities.series.show import lags, laws
 
-        ours, theirs = (one["series"].double().cpu().numpy() for one in (real, fake))
+        ours, theirs = (steps_of(one).numpy() for one in (real, fake))
         return {
             "Autocorrelation": lambda axis: lags(axis, ours, theirs, "autocorrelation"),
             "Volatility": lambda axis: lags(axis, ours, theirs, "volatility"),
@@ -89,22 +92,26 @@ class TimeSeries(Modality):
         }
 
     def rows(self, batch: Batch) -> Tensor:
-        return batch["series"].detach().flatten(1).float().cpu()
+        parts = {n: batch[n].detach().float().cpu() for n in ROWS if n in batch}
+        if "steps" in parts:
+            parts["steps"] = parts["steps"][:, None] / parts["series"].shape[1]
+        return torch.cat([part.flatten(1) for part in parts.values()], dim=1)
 
     def baselines(
         self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
     ) -> dict[str, Batch]:
         """Blocks of training series, a vector autoregression, and GARCH where tails are heavy."""
         from zerosum.modalities.series.baselines import baselines
+        from zerosum.modalities.series.scores import steps_of
         from zerosum.modalities.series.statistics import kurtosis
 
         # In their order, which a series of windows needs to be put together again.
-        some = train.finished(range(min(FITTED, len(train))))["series"]
-        heavy = bool(kurtosis(some.double().numpy()).mean() > HEAVY)
+        some = steps_of(train.finished(range(min(FITTED, len(train))))).numpy()
+        heavy = bool(kurtosis(some).mean() > HEAVY)
         found: dict[str, Batch] = dict(baselines(some, n, seed, returns=heavy))
         rng = torch.Generator().manual_seed(seed)
         again = torch.randint(len(train), (n,), generator=rng).tolist()
-        found["training series again"] = {"series": train.finished(again)["series"]}
+        found["training series again"] = train.finished(again)
         return found
 
 

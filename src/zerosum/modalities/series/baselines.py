@@ -29,15 +29,20 @@ def block_bootstrap(real: Steps, n: int, rng: np.random.Generator) -> Steps:
     """Series (n, T, C) put together of blocks of training ones (N, T, C).
 
     Politis and Romano 1994, "The stationary bootstrap", doi:10.1080/01621459.1994.10476870: blocks
-    of geometric length, each from a series drawn anew, at the step where it is put.
+    of geometric length, each from a series drawn anew, at the step where it is put. Where training
+    series end in NaN, a block comes of one that goes on, and each series ends where some training
+    series, drawn at first, does.
     """
     count, length, _ = real.shape
-    found = np.empty((n, *real.shape[1:]))
+    found = np.full((n, *real.shape[1:]), np.nan)
+    ends = np.isfinite(real).all(2).sum(1)
     source = rng.integers(count, size=n)
+    wanted = ends[source]
     for step in range(length):
-        anew = rng.random(n) < 1 / BLOCK
-        source = np.where(anew, rng.integers(count, size=n), source)
-        found[:, step] = real[source, step]
+        alive = np.flatnonzero(ends > step)
+        anew = (rng.random(n) < 1 / BLOCK) | (ends[source] <= step)
+        source = np.where(anew, alive[rng.integers(len(alive), size=n)], source)
+        found[:, step] = np.where((wanted > step)[:, None], real[source, step], np.nan)
     return found
 
 
@@ -109,11 +114,19 @@ METHODS: Mapping[str, Callable[[Steps, int, np.random.Generator], Steps]] = {
 }
 
 
-def baselines(real: Tensor, n: int, seed: int, *, returns: bool) -> dict[str, dict[str, Tensor]]:
-    """Series (n, T, C) of each method, from training ones (N, T, C); GARCH for returns."""
-    steps = real.double().cpu().numpy()
+def baselines(real: Steps, n: int, seed: int, *, returns: bool) -> dict[str, dict[str, Tensor]]:
+    """Fields of series of each method, from training ones (N, T, C); GARCH for returns.
+
+    Where training series end in NaN there are blocks alone: the others have no ends.
+    """
+    ending = bool(np.isnan(real).any())
     methods = {**METHODS, **({"GARCH(1, 1), Student's t": garch} if returns else {})}
-    return {
-        name: {"series": torch.from_numpy(how(steps, n, np.random.default_rng(seed))).float()}
-        for name, how in methods.items()
-    }
+    found: dict[str, dict[str, Tensor]] = {}
+    for name, how in methods.items():
+        if ending and how is not block_bootstrap:
+            continue
+        steps = how(real, n, np.random.default_rng(seed))
+        found[name] = {"series": torch.from_numpy(np.nan_to_num(steps)).float()}
+        if ending:
+            found[name]["steps"] = torch.from_numpy(np.isfinite(steps).all(2).sum(1))
+    return found

@@ -17,7 +17,8 @@ from zerosum.data.digits import decimals
 from zerosum.data.fields import Batch, Category, Field
 from zerosum.errors import UserError
 from zerosum.files import atomic
-from zerosum.modalities.series.fields import SeriesField
+from zerosum.modalities.series.attributes import Attribute, Values, decoded
+from zerosum.modalities.series.fields import AttributesField, SeriesField, StepsField
 from zerosum.plots import save_figure
 
 Steps = NDArray[np.float64]
@@ -25,11 +26,11 @@ ScaleName = Literal["range", "standard"]
 
 
 class SeriesCodec(Codec):
-    """Series of one length, each channel moved and scaled by numbers of the training part.
+    """Series, each channel moved and scaled by numbers of the training part.
 
     Attributes:
         names: Of the channels.
-        length: Steps of a series.
+        length: Steps of a series, the most where they differ.
         middle: Taken off each channel, (C,).
         spread: What each channel is divided by then, (C,).
         low: Least value of each channel in the training part, (C,).
@@ -37,6 +38,8 @@ class SeriesCodec(Codec):
         decimals: Digits after the point of each channel in the training part; None where they
             are not few.
         classes: Names of the labels; empty without labels.
+        attributes: What describes a series besides.
+        varying: Whether series differ in their steps.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".npz", ".png")
@@ -51,8 +54,11 @@ class SeriesCodec(Codec):
         high: Steps,
         decimals: Sequence[int | None],
         classes: Sequence[str] = (),
+        attributes: Sequence[Attribute] = (),
+        varying: bool = False,
     ) -> None:
         self.names, self.length, self.classes = tuple(names), length, tuple(classes)
+        self.attributes, self.varying = tuple(attributes), varying
         self.middle, self.spread, self.low, self.high = middle, spread, low, high
         self.decimals = tuple(decimals)
         fields: dict[str, Field] = {
@@ -60,6 +66,13 @@ class SeriesCodec(Codec):
         }
         if self.classes:
             fields["label"] = Category(count=len(self.classes), names=self.classes)
+        if self.attributes:
+            sizes = tuple(len(one.values) for one in self.attributes)
+            shape = (sum(one.size for one in self.attributes),)
+            words = tuple(one.name for one in self.attributes)
+            fields["attributes"] = AttributesField(shape=shape, names=words, sizes=sizes)
+        if varying:
+            fields["steps"] = StepsField(most=length)
         self.fields = fields
 
     @classmethod
@@ -70,6 +83,7 @@ class SeriesCodec(Codec):
         length: int,
         scale: ScaleName,
         classes: Sequence[str] = (),
+        attributes: Values | None = None,
     ) -> Self:
         """Scales of training series, each (steps, C): of their range to [-1, 1], or to mean 0 and
         deviation 1. A channel that never changes becomes 0."""
@@ -81,14 +95,33 @@ class SeriesCodec(Codec):
             middle, spread = steps.mean(0), steps.std(0)
         spread = np.where(spread > 0, spread, 1.0)
         digits = [decimals(channel) for channel in steps.T]
-        return cls(names, length, middle, spread, low, high, digits, classes)
+        about = [Attribute.fit(name, values) for name, values in (attributes or {}).items()]
+        varying = len(parts) > 1 and len({len(part) for part in parts}) > 1
+        return cls(names, length, middle, spread, low, high, digits, classes, about, varying)
 
     def scaled(self, steps: Steps) -> Tensor:
         """Series (..., C) in their own unit as networks see them, float32."""
         return torch.from_numpy((steps - self.middle) / self.spread).float()
 
+    def padded(self, parts: Sequence[Steps]) -> dict[str, Tensor]:
+        """Series in their own unit, each (n, C), as fields: `series`, and `steps` if they
+        differ."""
+        found = torch.zeros(len(parts), self.length, len(self.names))
+        for row, part in enumerate(parts):
+            found[row, : len(part)] = self.scaled(part)
+        steps = {"steps": torch.tensor([len(part) for part in parts])} if self.varying else {}
+        return {"series": found, **steps}
+
+    def open(self, batch: Batch) -> Steps:
+        """Series of a batch in their own unit, (N, length, C); NaN behind the end of each."""
+        found = self.unscaled(batch["series"])
+        if "steps" in batch:
+            ends = batch["steps"].cpu().numpy()[:, None]
+            found[np.arange(self.length)[None] >= ends] = np.nan
+        return found
+
     def unscaled(self, series: Tensor) -> Steps:
-        """The way back, with as many digits after the point as the training part has."""
+        """Scaled series in their own unit, with as many decimals as the training part has."""
         steps = series.detach().cpu().double().numpy() * self.spread + self.middle
         for channel, digits in enumerate(self.decimals):
             if digits is not None:
@@ -96,32 +129,33 @@ class SeriesCodec(Codec):
         return steps
 
     def encode(self, objects: Sequence[Any]) -> dict[str, Tensor]:
-        """Arrays (length, C) as `series`.
+        """Arrays (length, C), or shorter ones where series differ, as fields.
 
         Raises:
             UserError: Another shape, or no numbers.
         """
         shape = (self.length, len(self.names))
-        found = []
+        found: list[Steps] = []
         for number, one in enumerate(objects, 1):
             array = np.asarray(one, dtype=np.float64)
             array = array[:, None] if array.ndim == 1 else array
-            if array.shape != shape:
+            short = self.varying and array.ndim == 2 and 0 < len(array) < self.length
+            if array.shape != shape and not (short and array.shape[1:] == shape[1:]):
                 raise UserError(f"series {number} has the shape {array.shape}, not {shape}")
             if not np.isfinite(array).all():
                 raise UserError(f"series {number} holds missing values: fill them first")
             found.append(array)
-        return {"series": self.scaled(np.stack(found) if found else np.zeros((0, *shape)))}
+        return self.padded(found)
 
     def decode(self, batch: Batch) -> list[Steps]:
-        """Arrays (length, C) in their own unit."""
-        return list(self.unscaled(batch["series"]))
+        """Arrays (n, C) in their own unit."""
+        whole = self.open(batch)
+        return [one[np.isfinite(one).all(1)] for one in whole]
 
     def write(self, batch: Batch, path: Path) -> int:
         """A row a step with the number of its series (.csv), arrays (.npz), or a plot (.png)."""
         self.check(path)
-        series = self.unscaled(batch["series"])
-        labels = batch["label"].cpu().tolist() if "label" in batch and self.classes else []
+        series, about = self.open(batch), self._described(batch)
         if path.suffix.lower() == ".png":
             from zerosum.modalities.series.show import curves
 
@@ -129,20 +163,32 @@ class SeriesCodec(Codec):
             return len(series)
         with atomic(path) as partial:
             if path.suffix.lower() == ".npz":
-                named = {"y": np.array([self.classes[k] for k in labels])} if labels else {}
-                np.savez_compressed(partial, allow_pickle=False, x=series, **named)
+                told = {f"attribute_{name}": np.array(texts) for name, texts in about.items()}
+                if "attribute_label" in told:
+                    told["y"] = told.pop("attribute_label")
+                np.savez_compressed(partial, allow_pickle=False, x=series, **told)
             else:
-                self._table(series, labels, partial)
+                self._table(series, about, partial)
         return len(series)
 
-    def _table(self, series: Steps, labels: list[int], path: Path) -> None:
+    def _described(self, batch: Batch) -> dict[str, list[str]]:
+        """What describes each series, as texts, by column."""
+        found: dict[str, list[str]] = {}
+        if self.classes and "label" in batch:
+            found["label"] = [self.classes[k] for k in batch["label"].cpu().tolist()]
+        if self.attributes and "attributes" in batch:
+            values = decoded(self.attributes, batch["attributes"])
+            found |= {one.name: [*map(one.text, values[one.name])] for one in self.attributes}
+        return found
+
+    def _table(self, series: Steps, about: Mapping[str, list[str]], path: Path) -> None:
         with path.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["series", "step", *(["label"] if labels else []), *self.names])
+            writer.writerow(["series", "step", *about, *self.names])
             for number, steps in enumerate(series):
-                label = [self.classes[labels[number]]] if labels else []
-                for step, row in enumerate(steps):
-                    writer.writerow([number, step, *label, *map(self._text, row, self.decimals)])
+                told = [values[number] for values in about.values()]
+                for step, row in enumerate(steps[np.isfinite(steps).all(1)]):
+                    writer.writerow([number, step, *told, *map(self._text, row, self.decimals)])
 
     @staticmethod
     def _text(value: float, digits: int | None) -> str:
@@ -154,6 +200,8 @@ class SeriesCodec(Codec):
             "length": self.length,
             "classes": list(self.classes),
             "decimals": list(self.decimals),
+            "attributes": [one.model_dump(mode="json") for one in self.attributes],
+            "varying": self.varying,
         }
         numbers = {
             "middle": self.middle,
@@ -167,5 +215,6 @@ class SeriesCodec(Codec):
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         numbers = [tensors[name].numpy() for name in ("middle", "spread", "low", "high")]
         middle, spread, low, high = numbers
-        told = facts["decimals"], facts["classes"]
+        about = [Attribute.model_validate(one) for one in facts["attributes"]]
+        told = facts["decimals"], facts["classes"], about, facts["varying"]
         return cls(facts["names"], facts["length"], middle, spread, low, high, *told)

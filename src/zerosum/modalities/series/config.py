@@ -1,9 +1,10 @@
-"""Time series as data: windows of a long one, or many of one length."""
+"""Time series as data: windows of a long one, or many."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,23 +17,52 @@ from zerosum.data.order import HOLDOUT, LIMIT, choose
 from zerosum.data.source import Split, TensorSource
 from zerosum.errors import UserError
 from zerosum.modalities.series import made
+from zerosum.modalities.series.attributes import encoded
 from zerosum.modalities.series.codec import ScaleName, SeriesCodec, Steps
-from zerosum.modalities.series.reading import Reading, read
+from zerosum.modalities.series.reading import Columns, Reading, read
+
+
+@dataclass(frozen=True)
+class _One:
+    """A series (n, C) with its label and attributes."""
+
+    steps: Steps
+    label: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def refusal(self, codec: SeriesCodec) -> str:
+        """Why a codec cannot hold it; "" where it can."""
+        if len(self.steps) > codec.length:
+            return f"more than {codec.length} steps, the longest of the training part"
+        if len(self.steps) < codec.length and not codec.varying:
+            return f"less than {codec.length} steps, which all of the training part have"
+        if codec.classes and self.label not in codec.classes:
+            return f"no class '{self.label}' in the training part"
+        for one in codec.attributes:
+            if not one.knows(self.about[one.name]):
+                return f"no {one.name} '{self.about[one.name]}' in the training part"
+        return ""
 
 
 class Series(DataConfig):
-    """Stretches of time series, all of one length."""
+    """Time series: stretches of a long one, or many, which may differ in length."""
 
     modality: ClassVar[str] = "series"
     codec: ClassVar[type[Codec]] = SeriesCodec
 
     kind: Literal["series"] = "series"
     path: str = made.SINES
-    """Named set (sines, autoregression, stock, energy, gunpoint, italy-power-demand, arrowhead,
-    osu-leaf, basic-motions, acsf1), a table with a row a step (.csv, .tsv, .txt, .parquet), or
-    arrays (.npy, .npz: series, steps, channels)."""
+    """Named set (sines, autoregression, visits, stock, energy, gunpoint, italy-power-demand,
+    arrowhead, osu-leaf, basic-motions, acsf1), a table with a row a step (.csv, .tsv, .txt,
+    .parquet), or arrays (.npy, .npz: series, steps, channels)."""
     columns: tuple[str, ...] = ()
     """Channels to learn; empty takes all columns of numbers."""
+    series: str = ""
+    """Column of a table that says which rows are one series; empty for one long series."""
+    label: str = ""
+    """Column of the class of a series."""
+    attributes: tuple[str, ...] = ()
+    """Columns that describe a series, words or numbers, the same in all its rows."""
     length: Annotated[int, Setting(ge=2, le=10_000)] = 24
     """Steps of a window of a long series; series of a set keep their own length."""
     stride: Count = 1
@@ -57,22 +87,25 @@ class Series(DataConfig):
         classes = sorted(set(reading.labels)) if reading.labels else []
         if fitted is None:
             fitted = SeriesCodec.fit(
-                [part for part, _ in train],
+                [one.steps for one in train],
                 reading.names,
-                self._length(train),
+                self.length if reading.long else max(len(one.steps) for one in train),
                 self.scale,
                 classes,
+                {name: [one.about[name] for one in train] for name in reading.attributes},
             )
         elif fitted.names != reading.names:
             raise UserError(f"the channels of {self.path} are others than those that were learned")
-        source = self._source(train, fitted, "train", self.stride, reading.notes)
+        source = self._source(
+            train, fitted, "train", self.stride if reading.long else 0, reading.notes
+        )
         if self.limit is not None and self.limit < len(source):
             kept = choose((0, LIMIT), len(source), self.limit)
             some = source.fetch(kept.tolist())
             source = TensorSource(some, fitted.fields, name=source.name, notes=source.notes)
         if not held:
             return Split(source, None, "none: every series is used for training", fitted)
-        aside = self._source(held, fitted, "heldout", 1, ())
+        aside = self._source(held, fitted, "heldout", int(reading.long), ())
         return Split(source, aside if len(aside) else None, note, fitted)
 
     def read(self) -> Reading:
@@ -81,10 +114,11 @@ class Series(DataConfig):
         Raises:
             UserError: They cannot be read or learned from.
         """
-        reading = read(self.path, self.columns, self.length, self.seed)
-        sizes = {part.shape for part in reading.parts}
-        if len(sizes) > 1 and not reading.long:
-            raise UserError(f"the series of {self.path} differ in length: cut them to one")
+        if (self.label or self.attributes) and not self.series:
+            setting = "data.label" if self.label else "data.attributes"
+            raise UserError(f"{setting} describes series: say with data.series which rows are one")
+        columns = Columns(self.columns, self.series, self.label, self.attributes)
+        reading = read(self.path, columns, self.length, self.seed)
         reading.parts = [self._filled(part, reading, n) for n, part in enumerate(reading.parts)]
         if self.returns:
             reading.parts = [self._returned(part, reading) for part in reading.parts]
@@ -104,23 +138,25 @@ class Series(DataConfig):
         return f"{what}scaled by numbers of the training part ({self.scale})"
 
     def at(self, path: str) -> Self:
-        return self.model_copy(update={"path": path, "columns": ()})
+        changes = {"columns": (), "series": "", "label": "", "attributes": ()}
+        return self.model_copy(update={"path": path, **changes})
 
     # -- parts -----------------------------------------------------------------------------
 
-    def _parts(
-        self, reading: Reading
-    ) -> tuple[list[tuple[Steps, str]], list[tuple[Steps, str]], str]:
-        """Training and held-out series with their labels, and where the latter come from."""
+    def _parts(self, reading: Reading) -> tuple[list[_One], list[_One], str]:
+        """Training and held-out series, and where the latter come from."""
         labels = list(reading.labels) or [""] * len(reading.parts)
-        pairs = list(zip(reading.parts, labels))
+        every = [
+            _One(part, label, {name: some[row] for name, some in reading.attributes.items()})
+            for row, (part, label) in enumerate(zip(reading.parts, labels))
+        ]
         if reading.test is not None:
-            count = len(reading.test[0])
-            return pairs, list(zip(*reading.test)), f"the official test part ({count:,})"
+            held = [_One(part, label) for part, label in zip(*reading.test)]
+            return every, held, f"the official test part ({len(held):,})"
         if not self.holdout:
-            return pairs, [], ""
+            return every, [], ""
         if reading.long:
-            steps = pairs[0][0]
+            steps = every[0].steps
             cut = len(steps) - max(self.length, round(len(steps) * self.holdout))
             if cut < self.length:
                 raise UserError(
@@ -128,41 +164,41 @@ class Series(DataConfig):
                     "on both sides; set data.length lower, or data.holdout=0"
                 )
             note = f"the last {len(steps) - cut:,} of {len(steps):,} steps"
-            return [(steps[:cut], "")], [(steps[cut:], "")], note
-        total = len(pairs)
+            return [_One(steps[:cut])], [_One(steps[cut:])], note
+        total = len(every)
         count = min(max(1, round(total * self.holdout)), total - 1)
         aside = set(choose((0, HOLDOUT), total, count).tolist())
-        train = [pair for number, pair in enumerate(pairs) if number not in aside]
-        held = [pairs[number] for number in sorted(aside)]
+        train = [one for number, one in enumerate(every) if number not in aside]
+        held = [every[number] for number in sorted(aside)]
         return train, held, f"{self.holdout:.3g} of the series ({count:,} of {total:,}), seed 0"
-
-    def _length(self, parts: Sequence[tuple[Steps, str]]) -> int:
-        return self.length if len(parts) == 1 else len(parts[0][0])
 
     def _source(
         self,
-        parts: Sequence[tuple[Steps, str]],
+        parts: Sequence[_One],
         codec: SeriesCodec,
         name: str,
         stride: int,
         notes: Sequence[str],
     ) -> TensorSource:
-        """Windows of a long series, or series as they are."""
-        if len(parts) == 1:
-            scaled = codec.scaled(parts[0][0])
+        """Windows of a long series, so many steps apart, or series as they are where it is 0."""
+        title, skipped = f"{self.path}/{name}", ()
+        if stride:
+            scaled = codec.scaled(parts[0].steps)
             windows = scaled.unfold(0, codec.length, stride).transpose(1, 2).contiguous()
+            tensors = {"series": windows}
         else:
-            windows = torch.stack([codec.scaled(part) for part, _ in parts])
-        tensors = {"series": windows}
-        if codec.classes:
-            known = {label: number for number, label in enumerate(codec.classes)}
-            kept = [i for i, (_, label) in enumerate(parts) if label in known]
-            tensors = {
-                "series": windows[kept],
-                "label": torch.tensor([known[parts[i][1]] for i in kept]),
-            }
-        title = f"{self.path}/{name}"
-        return TensorSource(tensors, codec.fields, name=title, notes=tuple(notes))
+            reasons = [one.refusal(codec) for one in parts]
+            kept = [one for one, reason in zip(parts, reasons) if not reason]
+            skipped = tuple(f"series {n}: {why}" for n, why in enumerate(reasons, 1) if why)
+            tensors = codec.padded([one.steps for one in kept])
+            if codec.classes:
+                numbers = [codec.classes.index(one.label) for one in kept]
+                tensors["label"] = torch.tensor(numbers, dtype=torch.int64)
+            if codec.attributes:
+                values = {a.name: [one.about[a.name] for one in kept] for a in codec.attributes}
+                tensors["attributes"] = encoded(codec.attributes, values)
+        fields = codec.fields
+        return TensorSource(tensors, fields, name=title, notes=tuple(notes), skipped=skipped)
 
     # -- numbers ---------------------------------------------------------------------------
 

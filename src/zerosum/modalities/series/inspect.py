@@ -10,7 +10,7 @@ import numpy as np
 from zerosum.modalities.modality import Inspection, counted
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.config import Series
-from zerosum.modalities.series.reading import NAMES, read, suffix_of
+from zerosum.modalities.series.reading import NAMES, Columns, read, suffix_of
 
 
 def reads(path: str) -> str:
@@ -25,7 +25,7 @@ def inspect(path: str) -> Inspection:
         UserError: Nothing is there, or nothing can be read.
     """
     config = Series(path=path)
-    reading = read(path, (), config.length, 0)
+    reading = read(path, Columns(), config.length, 0)
     lengths = {len(part) for part in reading.parts}
     missing = sum(int((~np.isfinite(part)).sum()) for part in reading.parts)
     shown = f"{min(lengths):,}" if len(lengths) == 1 else f"{min(lengths):,} to {max(lengths):,}"

@@ -2,7 +2,8 @@
 
 Yoon, Jarrett and van der Schaar 2019, "Time-series Generative Adversarial Networks", section 5.1.
 Unlike theirs, real series for the test come from the held-out part: windows of one series overlap,
-and a random split of them leaks.
+and a random split of them leaks. Steps that are NaN, behind the end of a shorter series, are not
+looked at.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ def discriminative(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float
     weight = torch.where(truth > 0, 0.5 / len(real), 0.5 / cut) * len(series)
 
     def loss(judge: nn.Module, rows: Tensor) -> Tensor:
-        logits = judge(series[rows])[:, -1, 0]
+        logits = _last(judge, series[rows])
         return binary_cross_entropy_with_logits(logits, truth[rows], weight[rows])
 
     judge = _trained(series.shape[2], 1, loss, len(series), seed)
     with torch.no_grad():
-        right = (judge(held)[:, -1, 0] > 0).float().mean()
-        wrong = (judge(fake[cut:])[:, -1, 0] <= 0).float().mean()
+        right = (_last(judge, held) > 0).float().mean()
+        wrong = (_last(judge, fake[cut:]) <= 0).float().mean()
     return abs(float(right + wrong) / 2 - 0.5)
 
 
@@ -53,12 +54,25 @@ def predictive(learned: Tensor, held: Tensor, seed: int) -> float:
     learned, held = _few(learned, seed), _few(held, seed)
 
     def loss(judge: nn.Module, rows: Tensor) -> Tensor:
-        return l1_loss(judge(learned[rows, :-1]), learned[rows, 1:])
+        return _foretold(judge, learned[rows])
 
     channels = learned.shape[2]
     judge = _trained(channels, channels, loss, len(learned), seed)
     with torch.no_grad():
-        return float(l1_loss(judge(held[:, :-1]), held[:, 1:]))
+        return float(_foretold(judge, held))
+
+
+def _last(judge: nn.Module, series: Tensor) -> Tensor:
+    """What a judge says (N,) at the last step of each series."""
+    there = series.isfinite().all(2)
+    said = judge(series.nan_to_num())[:, :, 0]
+    return said.gather(1, there.sum(1, keepdim=True) - 1)[:, 0]
+
+
+def _foretold(judge: nn.Module, series: Tensor) -> Tensor:
+    """The mean absolute error of the next steps that a judge foretells."""
+    there = series[:, 1:].isfinite()
+    return l1_loss(judge(series[:, :-1].nan_to_num())[there], series[:, 1:][there])
 
 
 def _few(series: Tensor, seed: int) -> Tensor:

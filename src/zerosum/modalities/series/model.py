@@ -10,9 +10,11 @@ from zerosum.errors import UserError
 
 
 class SeriesConfig(GameConfig):
-    """Configuration of a game about series of one length."""
+    """Configuration of a game about series."""
 
     needs: ClassVar[tuple[str, ...]] = ("series",)
+    plain: ClassVar[bool] = True
+    """Whether it learns nothing but series of one length."""
 
     length: Whole = 0
     """Steps; taken from the data."""
@@ -25,6 +27,15 @@ class SeriesConfig(GameConfig):
 
     def matched(self, spec: DataSpec) -> Self:
         length, channels = spec.shape("series")
+        if self.plain and "steps" in spec.fields:
+            raise UserError(
+                f"this model learns series of one length, and these have up to {length:,} steps: "
+                "take doppelganger, or cut them to one length"
+            )
+        if self.plain and "attributes" in spec.fields:
+            raise UserError(
+                "this model learns no attributes: take doppelganger, or leave data.attributes out"
+            )
         if self.labels and spec.classes < 2:
             raise UserError(
                 "model.labels=true needs series with labels, and these have none: choose a "

@@ -1,9 +1,9 @@
-"""From a path or a name to series: one long one, or many of the same length with labels."""
+"""From a path or a name to series: one long one, or many with labels and attributes."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Reading:
         names: Of the channels.
         labels: Of the parts, where they have some.
         test: Series and labels of an official test part.
+        attributes: What describes the parts, by name.
         notes: What was decided and left out, one line each.
     """
 
@@ -52,6 +53,7 @@ class Reading:
     labels: Sequence[str] = ()
     test: tuple[Sequence[Steps], Sequence[str]] | None = None
     notes: list[str] = field(default_factory=list)
+    attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @property
     def long(self) -> bool:
@@ -59,12 +61,29 @@ class Reading:
         return len(self.parts) == 1
 
 
-def read(path: str, columns: Sequence[str], length: int, seed: int) -> Reading:
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table are what.
+
+    Attributes:
+        channels: Channels to keep; all numeric ones that are left where none are named.
+        series: The column that says which rows are one series; "" for one long series.
+        label: The column of the class of a series.
+        attributes: Columns that describe a series.
+    """
+
+    channels: Sequence[str] = ()
+    series: str = ""
+    label: str = ""
+    attributes: Sequence[str] = ()
+
+
+def read(path: str, columns: Columns, length: int, seed: int) -> Reading:
     """The series of a name or a path.
 
     Args:
         path: As typed.
-        columns: Channels to keep; all numeric ones where none are named.
+        columns: Of a table.
         length: Of made series.
         seed: Of made series.
 
@@ -76,6 +95,9 @@ def read(path: str, columns: Sequence[str], length: int, seed: int) -> Reading:
         return Reading(list(made.sines(made.COUNT, length, seed)), names)
     if path == made.AUTOREGRESSION:
         return Reading([made.autoregression(made.COUNT * 10, seed)], ("x",))
+    if path == made.VISITS:
+        parts, attributes = made.visits(made.COUNT, seed)
+        return Reading(parts, ("size",), attributes=attributes)
     if path in LABELLED:
         return _archive(path)
     place = _named(LONG[path]) if path in LONG else places.locate(path, NAMES)
@@ -148,7 +170,7 @@ def _arrays(place: Path) -> Reading:
     return Reading(parts, names, [str(label) for label in labels])
 
 
-def _table(place: Path, suffix: str, columns: Sequence[str]) -> Reading:
+def _table(place: Path, suffix: str, columns: Columns) -> Reading:
     pd = require("pandas", "series")
     try:
         if suffix == ".parquet":
@@ -164,17 +186,50 @@ def _table(place: Path, suffix: str, columns: Sequence[str]) -> Reading:
         what = " ".join(str(error).split())[:100]
         raise UserError(f"{place} cannot be read ({what}): export it anew") from error
     frame.columns = [str(name).strip() for name in frame.columns]
-    for name in columns:
+    about = [name for name in (columns.series, columns.label, *columns.attributes) if name]
+    for name in (*about, *columns.channels):
         if name not in frame.columns:
             raise UserError(
                 f"{place} has no column '{name}': {nearest(name, list(frame.columns))}"
             )
-    chosen = list(columns) or [name for name in frame.columns if frame[name].dtype.kind in "fiu"]
-    left = [name for name in frame.columns if name not in chosen]
+    numeric = [name for name in frame.columns if frame[name].dtype.kind in "fiu"]
+    chosen = list(columns.channels) or [name for name in numeric if name not in about]
+    left = [name for name in frame.columns if name not in (*chosen, *about)]
     notes = [f"columns left out: {', '.join(left[:5])}{', ...' * (len(left) > 5)}"] if left else []
     if not chosen:
         raise UserError(f"{place} has no column of numbers: a series is numbers, a row a step")
     wrong = [name for name in chosen if frame[name].dtype.kind not in "fiu"]
     if wrong:
         raise UserError(f"column '{wrong[0]}' of {place} holds no numbers: leave it out")
-    return Reading([frame[chosen].to_numpy(dtype=np.float64)], tuple(chosen), notes=notes)
+    if not columns.series:
+        return Reading([frame[chosen].to_numpy(dtype=np.float64)], tuple(chosen), notes=notes)
+    if frame[columns.series].isna().any():
+        row = int(frame[columns.series].isna().to_numpy().argmax()) + 1
+        raise UserError(f"row {row} of {place} has no '{columns.series}': say which series it is")
+    # In the order in which series begin, each with its rows in theirs.
+    whole = frame.groupby(columns.series, sort=False)
+    parts = [rows[chosen].to_numpy(dtype=np.float64) for _, rows in whole]
+    if len(parts) < 2:
+        raise UserError(f"{place} holds one series in '{columns.series}': leave data.series out")
+    told = {name: _same(place, whole, name) for name in about[1:]}
+    labels = [str(value) for value in told.get(columns.label, ())]
+    kept = {name: told[name] for name in columns.attributes}
+    return Reading(parts, tuple(chosen), labels, notes=notes, attributes=kept)
+
+
+def _same(place: Path, whole: Any, name: str) -> list[Any]:
+    """The one value of each series in a column; words as texts.
+
+    Raises:
+        UserError: A series has several values, or none.
+    """
+    counts = whole[name].nunique(dropna=False)
+    if (counts > 1).any():
+        raise UserError(
+            f"'{name}' of {place} changes within the series {(counts > 1).idxmax()}: "
+            "name it as a channel, or leave it out"
+        )
+    values = whole[name].first()
+    if values.isna().any():
+        raise UserError(f"'{name}' of {place} is missing for the series {values.isna().idxmax()}")
+    return values.tolist() if values.dtype.kind in "fiu" else [str(one) for one in values]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
+from zerosum.data.fields import Batch
 from zerosum.errors import UserError
 from zerosum.metrics.registry import Metric, Sets, Taken
 from zerosum.metrics.score import Score, around, wilson
@@ -20,9 +22,17 @@ SEEDS = 5
 """Judges of the discriminative and the predictive score."""
 
 
+def steps_of(batch: Batch) -> Tensor:
+    """Series (N, T, C) of a batch in double precision, NaN behind the end of each."""
+    series = batch["series"].detach().double().cpu()
+    if "steps" not in batch:
+        return series
+    behind = torch.arange(series.shape[1]) >= batch["steps"].cpu()[:, None]
+    return series.masked_fill(behind[:, :, None], float("nan"))
+
+
 def _series(sets: Sets) -> tuple[Tensor, Tensor]:
-    real, fake = (one.examples["series"].double().cpu() for one in (sets.real, sets.fake))
-    return real, fake
+    return steps_of(sets.real.examples), steps_of(sets.fake.examples)
 
 
 def _lags(length: int) -> int:
@@ -68,7 +78,7 @@ def _judged(
     """The mean over judges, with the interval of that mean over their seeds."""
 
     def run(sets: Sets) -> list[Taken]:
-        held = sets.fresh(name).examples["series"].float().cpu()
+        held = steps_of(sets.fresh(name).examples).float()
         real, fake = (one.float() for one in _series(sets))
         found = np.array([once(real, fake, held, sets.seed + k) for k in range(SEEDS)])
         score = Score(
@@ -100,6 +110,31 @@ def _usefulness(sets: Sets) -> list[Taken]:
     return taken
 
 
+def _laws(name: str) -> Callable[[Sets], list[Taken]]:
+    """How far the laws of the numbers of a field are apart: the mean of Kolmogorov and Smirnov's
+    distances, which of a one-hot word is the difference of its shares."""
+
+    def run(sets: Sets) -> list[Taken]:
+        real, fake = (
+            one.examples[name].double().cpu().reshape(len(one.features), -1).numpy()
+            for one in (sets.real, sets.fake)
+        )
+        apart = [_distance(*columns) for columns in zip(real.T, fake.T)]
+        score = Score(value=float(np.mean(apart)), n_real=len(real), n_fake=len(fake))
+        return [(name, score, {"numbers": len(apart)})]
+
+    return run
+
+
+def _distance(real: np.ndarray, fake: np.ndarray) -> float:
+    """The greatest gap between two distribution functions."""
+    places = np.union1d(real, fake)
+    ours, theirs = (
+        np.searchsorted(np.sort(some), places, side="right") / len(some) for some in (real, fake)
+    )
+    return float(np.abs(ours - theirs).max())
+
+
 def _next(real: Tensor, fake: Tensor, held: Tensor, seed: int) -> float:
     return predictive(fake, held, seed)
 
@@ -110,6 +145,8 @@ METRICS: Mapping[str, Metric] = {
     "leverage": Metric(_gap("leverage", of.leverage), "lower", takes="examples"),
     "cross-correlation": Metric(_dependence, "lower", takes="examples"),
     "tails": Metric(_tails, {}, takes="examples"),
+    "steps": Metric(_laws("steps"), "lower", takes="examples", needs=("steps",)),
+    "attributes": Metric(_laws("attributes"), "lower", takes="examples", needs=("attributes",)),
     "discriminative": Metric(
         _judged("discriminative", discriminative),
         "lower",

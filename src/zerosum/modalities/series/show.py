@@ -58,6 +58,7 @@ def lags(axis: Axes, real: Steps, fake: Steps, how: str) -> None:
 
 def laws(axis: Axes, real: Steps, fake: Steps) -> None:
     """How often values come, over all channels, on a logarithmic scale that shows tails."""
+    real, fake = (some[np.isfinite(some)] for some in (real, fake))
     low, high = np.quantile(real, [0.0005, 0.9995]).tolist()
     edges = np.linspace(low, high, 60)
     for series, name, colour in ((real, "real", REAL), (fake, "generated", FAKE)):

@@ -1,93 +1,142 @@
-"""DoppelGANger: a class first, then the range of a series, then the series itself, in stretches.
+"""DoppelGANger: what describes a series first, then its range, then its steps, in stretches.
 
 Lin, Jain, Wang, Fanti and Sekar 2020, "Using GANs for Sharing Networked Time Series Data:
 Challenges, Initial Promise, and Open Questions", arXiv:1909.13403: attributes are drawn by a
-perceptron of their own (section 4.2.1); each series is normalised by its own range, whose ends are
-drawn as further attributes, so that series of very different sizes do not collapse to one (4.2.2);
-an LSTM emits several steps at a time (4.2.3); a second critic judges the attributes alone. Both
-critics follow WGAN-GP.
+perceptron of their own; each series is normalised by its own range, whose ends are drawn by
+another one that knows the attributes, so that series of very different sizes do not collapse to
+one; an LSTM that knows both emits several steps at a time; a flag beside each step says whether
+the series goes on or ends there; a second critic judges attributes and ranges alone. Both critics
+follow WGAN-GP.
 
-Deviations: attributes are the class, where the data have one, and the ranges; series have one
-length; samples come from averaged weights.
+Deviations: the class, where the data have one and `labels` asks for it, is given, not drawn; the
+end of a generated series is the first step whose flag says so more than not, and what follows is
+cut off without a gradient; samples come from averaged weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
-from zerosum.config import Count, Weight
+from zerosum.config import Count, Weight, Whole
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.data.fields import Category, Field
+from zerosum.data.spec import DataSpec
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import gradient_penalty
 from zerosum.modalities.series import Series
+from zerosum.modalities.series.fields import AttributesField
 from zerosum.modalities.series.model import SeriesConfig
 from zerosum.nets.mlp import mlp
 
 NARROW = 1e-4
 """Half a range below which a series is taken to be even."""
+FLAGS = 2
+"""Numbers beside a step: that it goes on, and that it ends."""
 
 
 class Stretches(nn.Module):
     """Noise and attributes to series in [-1, 1]: an LSTM whose steps are stretches of several."""
 
     def __init__(
-        self, noise: int, told: int, channels: int, length: int, width: int, at_once: int
+        self,
+        noise: int,
+        told: int,
+        channels: int,
+        length: int,
+        width: int,
+        at_once: int,
+        ends: bool,
     ) -> None:
         super().__init__()
         self.count = -(-length // at_once)
-        self.length, self.channels, self.at_once = length, channels, at_once
+        self.length, self.channels = length, channels
+        self.out = channels + FLAGS * ends
         self.cells = nn.LSTM(noise + told, width, batch_first=True)
-        self.last = nn.Linear(width, channels * at_once)
+        self.last = nn.Linear(width, self.out * at_once)
 
     def forward(self, noise: Tensor, told: Tensor) -> Tensor:
-        """Series (B, length, channels) of noise (B, count, n) and attributes (B, told)."""
+        """Series (B, length, channels) of noise (B, count, n) and attributes (B, told), with two
+        flags beside the channels where series end: 0 behind the end."""
         beside = told[:, None].expand(-1, self.count, -1)
-        made = torch.tanh(self.last(self.cells(torch.cat([noise, beside], dim=2))[0]))
-        return made.reshape(len(made), -1, self.channels)[:, : self.length]
+        made = self.last(self.cells(torch.cat([noise, beside], dim=2))[0])
+        made = made.reshape(len(made), -1, self.out)[:, : self.length]
+        values = torch.tanh(made[:, :, : self.channels])
+        if self.out == self.channels:
+            return values
+        flags = made[:, :, self.channels :].softmax(2)
+        return torch.cat([values, flags], dim=2) * alive(flags)[:, :, None]
+
+
+def alive(flags: Tensor) -> Tensor:
+    """Which steps (B, T) of a series are there, 0 or 1: up to the first whose flags (B, T, 2),
+    going on and ending, say that it ends."""
+    over = (flags.detach()[:, :, 1] > flags.detach()[:, :, 0]).float()
+    return (over.cumsum(1) - over < 1).to(flags.dtype)
 
 
 class DoppelGANger(LatentGame):
     class Config(SeriesConfig):
+        plain: ClassVar[bool] = False
+
+        attributes: tuple[Whole, ...] = ()
+        """Words of each attribute, 0 for a number; taken from the data."""
+        ends: bool = False
+        """Whether series differ in length; taken from the data."""
         latent: Count = 10
-        """Numbers of noise for the ranges, and for each stretch."""
+        """Numbers of noise for the attributes, for the ranges, and for each stretch."""
         width: Count = 100
         """Numbers of the hidden state."""
         hidden: tuple[Count, ...] = (100, 100, 100)
-        """Widths of the perceptron that draws ranges."""
+        """Widths of the perceptrons that draw attributes and ranges."""
         judge: tuple[Count, ...] = (200, 200, 200, 200)
         """Widths of both critics."""
         at_once: Count = 6
         """Steps of a stretch."""
         penalty: Weight = 10.0
         """Weight of the gradient penalty of each critic."""
-        attributes: Weight = 1.0
-        """Weight of the critic of the attributes alone."""
+        beside: Weight = 1.0
+        """Weight of the critic of attributes and ranges alone."""
+
+        def matched(self, spec: DataSpec) -> Self:
+            found = spec.fields.get("attributes")
+            sizes = found.sizes if isinstance(found, AttributesField) else ()
+            changes = {"attributes": sizes, "ends": "steps" in spec.fields}
+            return super().matched(spec).model_copy(update=changes)
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.weights, self.classes = config, config.classes
         self.objective = OBJECTIVES["wasserstein"]
-        ranges = 2 * config.channels
-        told = config.classes + ranges
-        self.ranges = mlp([config.latent + config.classes, *config.hidden, ranges])
-        self.stretches = Stretches(
-            config.latent, told, config.channels, config.length, config.width, config.at_once
+        ranges, noise = 2 * config.channels, config.latent
+        known = config.classes + sum(max(size, 1) for size in config.attributes)
+        told = known + ranges
+        self.attributes = (
+            mlp([noise + config.classes, *config.hidden, known - config.classes])
+            if config.attributes
+            else None
         )
-        whole = told + config.length * config.channels
+        self.ranges = mlp([noise + known, *config.hidden, ranges])
+        form = (config.channels, config.length, config.width, config.at_once, config.ends)
+        self.stretches = Stretches(noise, told, *form)
+        whole = told + config.length * self.stretches.out
         self.critic = mlp([whole, *config.judge, 1], final=nn.Flatten(0))
         self.second = mlp([told, *config.judge, 1], final=nn.Flatten(0))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {
             "critic": [self.critic, self.second],
-            "generator": [self.ranges, self.stretches],
+            "generator": [
+                *([] if self.attributes is None else [self.attributes]),
+                self.ranges,
+                self.stretches,
+            ],
         }
 
     def turns(self) -> list[Turn]:
@@ -102,32 +151,71 @@ class DoppelGANger(LatentGame):
     # -- samples ---------------------------------------------------------------------------
 
     def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
-        return self.normal(n, 1 + self.stretches.count, self.weights.latent, rng=rng)
+        before = 1 if self.attributes is None else 2
+        return self.normal(n, before + self.stretches.count, self.weights.latent, rng=rng)
 
     def prior(self, n: int, rng: torch.Generator | None = None) -> dict[str, Tensor]:
         return {"label": self.uniform_labels(n, self.classes, rng)} if self.classes else {}
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
-        told, shape = self.drawn(z, condition)
-        middle, half = self._ends(told)
-        found = {"series": middle + half * shape}
+        told, shape = self.drawn(z, condition, sharp=True)
+        width = told.shape[1] - 2 * self.weights.channels
+        middle, half = told[:, None, width:].chunk(2, dim=2)
+        series = middle + half * shape[:, :, : self.weights.channels]
+        found = {"series": series}
+        if self.weights.ends:
+            there = alive(shape[:, :, -FLAGS:])
+            found = {"series": series * there[:, :, None], "steps": there.sum(1).long()}
+        if self.attributes is not None:
+            found["attributes"] = told[:, self.classes : width]
         return found | {"label": condition["label"]} if self.classes else found
 
-    def drawn(self, z: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Attributes (B, told) and series in the unit of their own range, (B, T, C)."""
-        label = self._label(batch, len(z))
-        found = self.ranges(torch.cat([z[:, 0], label], dim=1))
-        middle, half = found.chunk(2, dim=1)
-        told = torch.cat([label, middle, nn.functional.softplus(half)], dim=1)
-        return told, self.stretches(z[:, 1:], told)
+    def drawn(self, z: Tensor, batch: Batch, *, sharp: bool = False) -> tuple[Tensor, Tensor]:
+        """Class, attributes and range (B, told), and series in the unit of their own range, with
+        their flags, (B, T, C + 2).
+
+        Args:
+            z: Noise (B, before + stretches, latent).
+            batch: Has the classes.
+            sharp: Make words one-hot.
+        """
+        told, count = self._label(batch, len(z)), self.stretches.count
+        if self.attributes is not None:
+            found = self.attributes(torch.cat([z[:, 0], told], dim=1))
+            told = torch.cat([told, self._words(found, sharp)], dim=1)
+        noise = z[:, -count - 1]
+        middle, half = self.ranges(torch.cat([noise, told], dim=1)).chunk(2, dim=1)
+        told = torch.cat([told, middle, softplus(half)], dim=1)
+        return told, self.stretches(z[:, -count:], told)
+
+    def _words(self, logits: Tensor, sharp: bool) -> Tensor:
+        """Attributes (B, n) of what their network says: words by their shares, numbers in
+        [-1, 1]."""
+        sizes = self.weights.attributes
+        parts = []
+        for size, part in zip(sizes, logits.split([max(size, 1) for size in sizes], dim=1)):
+            shares = part.softmax(1)
+            words = one_hot(shares.argmax(1), size).to(part.dtype) if sharp and size else shares
+            parts.append(words if size else torch.tanh(part))
+        return torch.cat(parts, dim=1)
 
     def parted(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The same of real or finished series (B, T, C)."""
-        series = batch["series"]
-        low, high = series.amin(1), series.amax(1)
+        series, told = batch["series"], [self._label(batch, len(batch["series"]))]
+        if self.attributes is not None:
+            told.append(batch["attributes"])
+        there = torch.ones_like(series[:, :, :1])
+        if self.weights.ends:
+            places = torch.arange(series.shape[1], device=series.device)
+            there = (places < batch["steps"][:, None]).to(series.dtype)[:, :, None]
+        low = series.masked_fill(there == 0, torch.inf).amin(1)
+        high = series.masked_fill(there == 0, -torch.inf).amax(1)
         middle, half = (low + high) / 2, ((high - low) / 2).clamp(min=NARROW)
-        told = torch.cat([self._label(batch, len(series)), middle, half], dim=1)
-        return told, (series - middle[:, None]) / half[:, None]
+        shape = (series - middle[:, None]) / half[:, None] * there
+        if self.weights.ends:
+            going = torch.cat([there[:, 1:], torch.zeros_like(there[:, :1])], dim=1)
+            shape = torch.cat([shape, going, there - going], dim=2)
+        return torch.cat([*told, middle, half], dim=1), shape
 
     def whole(self, told: Tensor, shape: Tensor) -> Tensor:
         """Attributes and series as one row, (B, n)."""
@@ -138,11 +226,6 @@ class DoppelGANger(LatentGame):
             return torch.zeros(n, 0, device=self.device)
         return one_hot(batch["label"], self.classes).float()
 
-    def _ends(self, told: Tensor) -> tuple[Tensor, Tensor]:
-        """Middle and half of the range (B, 1, C) of attributes."""
-        middle, half = told[:, self.classes :].chunk(2, dim=1)
-        return middle[:, None], half[:, None]
-
     # -- losses ----------------------------------------------------------------------------
 
     def critic_loss(self, batch: Batch) -> Terms:
@@ -152,7 +235,7 @@ class DoppelGANger(LatentGame):
         real, fake = self.whole(told, shape), self.whole(fake_told, fake_shape)
         real_logits, fake_logits = self.critic(real), self.critic(fake)
         self.report(real_logits=real_logits, fake_logits=fake_logits)
-        weight, penalty = self.weights.attributes, self.weights.penalty
+        weight, penalty = self.weights.beside, self.weights.penalty
         judged = self.objective.critic(self.second(told), self.second(fake_told))
         return {
             "adversarial": self.objective.critic(real_logits, fake_logits),
@@ -167,7 +250,7 @@ class DoppelGANger(LatentGame):
         told, shape = self.drawn(self.latent(len(batch["series"])), batch)
         return {
             "adversarial": self.objective.generator(self.critic(self.whole(told, shape))),
-            "attributes": self.weights.attributes * self.objective.generator(self.second(told)),
+            "attributes": self.weights.beside * self.objective.generator(self.second(told)),
         }
 
 
@@ -196,6 +279,7 @@ PRESETS = {
     "sines": _preset("sines", 256_000),
     "stock": _preset("stock", 256_000),
     "energy": _preset("energy", 256_000),
+    "visits": _preset("visits", 256_000, at_once=4),
     "italy-power-demand": _preset("italy-power-demand", 256_000, labels=True),
     "gunpoint": _preset("gunpoint", 128_000, labels=True, at_once=10),
     "tiny": tiny(

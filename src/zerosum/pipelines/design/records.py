@@ -39,17 +39,17 @@ class Terms(Part):
     """What molecules are worth, as `zerosum.chem.scorers` reads it."""
     calls: Count = 400
     """Molecules that each cycle has scored."""
-    examples: Examples = 50_000
+    examples: Examples = 30_000
     """Examples of training between two cycles."""
     top: str = "10%"
     """Of the scored molecules of a cycle, those that are offered to the elite."""
     pool: Count = 100
     """Elite molecules at most."""
-    share: float = Field(default=0.5, gt=0, lt=1)
+    share: float = Field(default=0.9, gt=0, lt=1)
     """Share of the training set that the elite takes."""
     per_scaffold: Count = 10
     """Elite molecules of one scaffold at most."""
-    rate: float = Field(default=1.0, gt=0, le=100)
+    rate: float = Field(default=0.3, gt=0, le=100)
     """Learning rates between two cycles, as a share of the highest of the recipe's."""
     exhaustiveness: Count = 1
     """Of docking."""
