@@ -267,7 +267,7 @@ def test_garch_has_clusters_and_heavy_tails():
 def sets(real, fake, held=None, labels=None):
     def one(series, label=None):
         examples = {"series": series} | ({} if label is None else {"label": label})
-        return Embedded(series.flatten(1), None, examples)
+        return Embedded(series.flatten(1), None, examples, lambda: [*series.double().numpy()])
 
     labels = labels or (None, None, None)
     return Sets(

@@ -17,12 +17,13 @@ from zerosum.data.digits import decimals
 from zerosum.data.fields import Batch, Category, Field
 from zerosum.errors import UserError
 from zerosum.files import atomic
+from zerosum.modalities.series import tails
 from zerosum.modalities.series.attributes import Attribute, Values, decoded
 from zerosum.modalities.series.fields import AttributesField, SeriesField, StepsField
 from zerosum.plots import save_figure
 
 Steps = NDArray[np.float64]
-ScaleName = Literal["range", "standard"]
+ScaleName = Literal["range", "standard", "gaussian"]
 
 
 class SeriesCodec(Codec):
@@ -35,6 +36,7 @@ class SeriesCodec(Codec):
         spread: What each channel is divided by then, (C,).
         low: Least value of each channel in the training part, (C,).
         high: Greatest one, (C,).
+        heaviness: Weight of the tails that are taken out of each channel then, (C,).
         decimals: Digits after the point of each channel in the training part; None where they
             are not few.
         classes: Names of the labels; empty without labels.
@@ -52,6 +54,7 @@ class SeriesCodec(Codec):
         spread: Steps,
         low: Steps,
         high: Steps,
+        heaviness: Steps,
         decimals: Sequence[int | None],
         classes: Sequence[str] = (),
         attributes: Sequence[Attribute] = (),
@@ -60,7 +63,7 @@ class SeriesCodec(Codec):
         self.names, self.length, self.classes = tuple(names), length, tuple(classes)
         self.attributes, self.varying = tuple(attributes), varying
         self.middle, self.spread, self.low, self.high = middle, spread, low, high
-        self.decimals = tuple(decimals)
+        self.heaviness, self.decimals = heaviness, tuple(decimals)
         fields: dict[str, Field] = {
             "series": SeriesField(shape=(length, len(self.names)), names=self.names)
         }
@@ -85,23 +88,28 @@ class SeriesCodec(Codec):
         classes: Sequence[str] = (),
         attributes: Values | None = None,
     ) -> Self:
-        """Scales of training series, each (steps, C): of their range to [-1, 1], or to mean 0 and
-        deviation 1. A channel that never changes becomes 0."""
+        """Scales of training series, each (steps, C): of their range to [-1, 1], to mean 0 and
+        deviation 1, or to these with their heavy tails taken out. A channel that never changes
+        becomes 0."""
         steps = np.concatenate([part.reshape(-1, len(names)) for part in parts])
-        low, high = steps.min(0), steps.max(0)
+        low, high, heaviness = steps.min(0), steps.max(0), np.zeros(len(names))
         if scale == "range":
             middle, spread = (low + high) / 2, (high - low) / 2
-        else:
+        elif scale == "standard":
             middle, spread = steps.mean(0), steps.std(0)
+        else:
+            middle, spread, heaviness = np.array([tails.fit(channel) for channel in steps.T]).T
         spread = np.where(spread > 0, spread, 1.0)
         digits = [decimals(channel) for channel in steps.T]
         about = [Attribute.fit(name, values) for name, values in (attributes or {}).items()]
         varying = len(parts) > 1 and len({len(part) for part in parts}) > 1
-        return cls(names, length, middle, spread, low, high, digits, classes, about, varying)
+        numbers = (middle, spread, low, high, heaviness)
+        return cls(names, length, *numbers, digits, classes, about, varying)
 
     def scaled(self, steps: Steps) -> Tensor:
         """Series (..., C) in their own unit as networks see them, float32."""
-        return torch.from_numpy((steps - self.middle) / self.spread).float()
+        even = tails.light((steps - self.middle) / self.spread, self.heaviness)
+        return torch.from_numpy(even).float()
 
     def padded(self, parts: Sequence[Steps]) -> dict[str, Tensor]:
         """Series in their own unit, each (n, C), as fields: `series`, and `steps` if they
@@ -122,7 +130,8 @@ class SeriesCodec(Codec):
 
     def unscaled(self, series: Tensor) -> Steps:
         """Scaled series in their own unit, with as many decimals as the training part has."""
-        steps = series.detach().cpu().double().numpy() * self.spread + self.middle
+        even = series.detach().cpu().double().numpy()
+        steps = tails.heavy(even, self.heaviness) * self.spread + self.middle
         for channel, digits in enumerate(self.decimals):
             if digits is not None:
                 steps[..., channel] = np.round(steps[..., channel], digits)
@@ -208,13 +217,14 @@ class SeriesCodec(Codec):
             "spread": self.spread,
             "low": self.low,
             "high": self.high,
+            "heaviness": self.heaviness,
         }
         return facts, {name: torch.from_numpy(np.array(one)) for name, one in numbers.items()}
 
     @classmethod
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
-        numbers = [tensors[name].numpy() for name in ("middle", "spread", "low", "high")]
-        middle, spread, low, high = numbers
+        names = ("middle", "spread", "low", "high", "heaviness")
+        numbers = [tensors[name].numpy() for name in names]
         about = [Attribute.model_validate(one) for one in facts["attributes"]]
         told = facts["decimals"], facts["classes"], about, facts["varying"]
-        return cls(facts["names"], facts["length"], middle, spread, low, high, *told)
+        return cls(facts["names"], facts["length"], *numbers, *told)

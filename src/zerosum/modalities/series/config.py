@@ -70,7 +70,8 @@ class Series(DataConfig):
     returns: bool = False
     """Learn the logarithms of the ratios of successive steps, for prices."""
     scale: ScaleName = "range"
-    """`range`: to [-1, 1]; `standard`: to mean 0 and deviation 1. Of the training part alone."""
+    """`range`: to [-1, 1]; `standard`: to mean 0 and deviation 1; `gaussian`: to these, with heavy
+    tails taken out, which are laid in again when samples are drawn. Of the training part alone."""
     missing: Literal["refuse", "interpolate"] = "refuse"
     """What becomes of missing values."""
     holdout: float = Setting(default=0.2, ge=0, lt=1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Metric, Sets, Taken
+from zerosum.metrics.registry import Embedded, Metric, Sets, Taken
 from zerosum.metrics.score import Score, around, wilson
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.judges import discriminative, predictive
@@ -32,7 +32,18 @@ def steps_of(batch: Batch) -> Tensor:
 
 
 def _series(sets: Sets) -> tuple[Tensor, Tensor]:
+    """Real and generated series as networks see them."""
     return steps_of(sets.real.examples), steps_of(sets.fake.examples)
+
+
+def _own(side: Embedded) -> np.ndarray:
+    """Series (N, T, C) in their own unit, in which tails are what they are."""
+    parts = side.objects()
+    assert isinstance(parts, list)
+    found = np.full((len(parts), max(map(len, parts)), parts[0].shape[1]), np.nan)
+    for row, part in enumerate(parts):
+        found[row, : len(part)] = part
+    return found
 
 
 def _lags(length: int) -> int:
@@ -43,9 +54,9 @@ def _gap(name: str, how: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[S
     """The mean absolute difference of a statistic of real and generated series."""
 
     def run(sets: Sets) -> list[Taken]:
-        real, fake = _series(sets)
+        real, fake = _own(sets.real), _own(sets.fake)
         lags = _lags(real.shape[1])
-        gap = np.abs(how(real.numpy(), lags) - how(fake.numpy(), lags)).mean()
+        gap = np.abs(how(real, lags) - how(fake, lags)).mean()
         score = Score(value=float(gap), n_real=len(real), n_fake=len(fake))
         return [(name, score, {"lags": lags})]
 
@@ -53,8 +64,8 @@ def _gap(name: str, how: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[S
 
 
 def _dependence(sets: Sets) -> list[Taken]:
-    real, fake = _series(sets)
-    gap = np.abs(of.correlations(real.numpy()) - of.correlations(fake.numpy()))
+    real, fake = _own(sets.real), _own(sets.fake)
+    gap = np.abs(of.correlations(real) - of.correlations(fake))
     channels = real.shape[2]
     if channels < 2:
         raise UserError("cross-correlation compares channels, and there is one: leave it out")
@@ -64,8 +75,8 @@ def _dependence(sets: Sets) -> list[Taken]:
 
 
 def _tails(sets: Sets) -> list[Taken]:
-    real, fake = _series(sets)
-    ours, theirs = (float(of.kurtosis(one.numpy()).mean()) for one in (fake, real))
+    real, fake = _own(sets.real), _own(sets.fake)
+    ours, theirs = (float(of.kurtosis(one).mean()) for one in (fake, real))
     return [
         (name, Score(value=value, n_real=len(real), n_fake=len(fake)), {"excess": True})
         for name, value in (("kurtosis", ours), ("kurtosis-real", theirs))

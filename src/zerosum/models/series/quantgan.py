@@ -4,9 +4,11 @@ Wiese, Knobloch, Korn and Kretschmer 2020, "Quant GANs: Deep Generation of Finan
 arXiv:1907.06673: both players are temporal convolutional networks with a receptive field of 127
 steps (section 3 and appendix B); noise is three numbers a step.
 
-Deviations: heavy tails are learned as they are, without the paper's inverse Lambert W transform;
-the critic says one number for a series, from its last step, which sees `field` steps; samples
-come from averaged weights.
+The codec takes heavy tails out of the returns by Lambert's W and lays them in again, as in the
+paper (`data.scale=gaussian`).
+
+Deviations: the critic says one number for a series, from its last step, which sees `field` steps;
+samples come from averaged weights.
 """
 
 from __future__ import annotations
@@ -98,7 +100,7 @@ PRICES = ("Adj_Close",)
 PRESETS = {
     "stock": Recipe(
         model=QuantGAN.Config(width=32, gamma=1.0),
-        data=Series(path="stock", columns=PRICES, returns=True, scale="standard", length=128),
+        data=Series(path="stock", columns=PRICES, returns=True, scale="gaussian", length=128),
         optim=BOTH,
         ema=Averaging(half_life=2_000),
         train=Train(examples=100_000, batch=64, sheet_every=20_000, log_every=3_200),
@@ -107,7 +109,7 @@ PRESETS = {
     ),
     "paper": Recipe(
         model=QuantGAN.Config(),
-        data=Series(path="stock", columns=PRICES, returns=True, scale="standard", length=127),
+        data=Series(path="stock", columns=PRICES, returns=True, scale="gaussian", length=127),
         optim=BOTH,
         train=Train(examples=5_000_000, batch=64),
         evaluate=Evaluate(every=500_000, samples=1_000),
