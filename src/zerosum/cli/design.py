@@ -55,7 +55,7 @@ def design(
     ] = None,
     examples: Annotated[
         int, typer.Option(min=1, max=LARGEST_CLOCK, help="Examples of training between cycles.")
-    ] = 50_000,
+    ] = 30_000,
     top: Annotated[
         str, typer.Option(help="Scored molecules of a cycle that are offered: 50, or 10%.")
     ] = "10%",

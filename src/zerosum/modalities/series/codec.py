@@ -224,7 +224,8 @@ class SeriesCodec(Codec):
     @classmethod
     def from_state(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
         names = ("middle", "spread", "low", "high", "heaviness")
-        numbers = [tensors[name].numpy() for name in names]
+        middle, spread, low, high, heaviness = (tensors[name].numpy() for name in names)
+        scales = (middle, spread, low, high, heaviness)
         about = [Attribute.model_validate(one) for one in facts["attributes"]]
         told = facts["decimals"], facts["classes"], about, facts["varying"]
-        return cls(facts["names"], facts["length"], *numbers, *told)
+        return cls(facts["names"], facts["length"], *scales, *told)
