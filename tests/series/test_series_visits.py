@@ -18,8 +18,9 @@ from zerosum.modalities.series import MODALITY, Series, SeriesCodec, made
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.baselines import baselines, block_bootstrap
 from zerosum.modalities.series.judges import discriminative, predictive
-from zerosum.modalities.series.scores import METRICS, steps_of
+from zerosum.modalities.series.scores import METRICS
 from zerosum.models.series.doppelganger import alive
+from zerosum.pipelines.evaluate import Evaluator
 from zerosum.training.prepare import prepare
 
 ROWS = [
@@ -191,10 +192,9 @@ def test_blocks_end_as_training_series_do():
     lengths = np.isfinite(found).all(2).sum(1)
     assert set(lengths) == {2, 4, 6} and abs((lengths == 2).mean() - 1 / 3) < 0.06
     assert set(found[lengths == 6][:, 4:].ravel()) == {2.0}  # the only one that goes on
-    fields = baselines(real, 5, 0, returns=True)
-    assert set(fields) == {"block bootstrap"}
-    steps = fields["block bootstrap"]["steps"]
-    assert steps_of(fields["block bootstrap"]).isfinite().all(2).sum(1).tolist() == steps.tolist()
+    made_steps = baselines(real, 5, 0, returns=True)
+    assert [*made_steps] == ["block bootstrap"]
+    assert made_steps["block bootstrap"].shape == (5, 6, 1)
 
 
 def test_laws_of_lengths_and_attributes_are_compared():
@@ -312,3 +312,10 @@ def test_a_table_of_visits_is_trained_on_drawn_and_scored(tmp_path):
     assert {row["kind"] for row in rows} <= {"short", "middle", "long"}
     assert all(0 <= float(row["level"]) <= 3 for row in rows)
     assert len(rows) == int(drawn["steps"].sum())
+    judge = Evaluator(("steps", "attributes", "acf"), samples=60, device="cpu")
+    told = {record.metric for record in judge.run(tmp_path / "run").scores}
+    assert told == {"steps", "attributes", "acf"}
+    blocks, again = judge.baselines(tmp_path / "run")
+    assert (blocks.name, again.name) == ("block bootstrap", "training series again")
+    assert {record.metric for record in blocks.scores} == {"steps", "acf"}  # blocks lack the rest
+    assert {record.metric: record.value for record in again.scores}["attributes"] < 0.15

@@ -130,6 +130,9 @@ class Evaluator:
     def baselines(self, path: str | Path, module: str | None = None) -> list[Evaluation]:
         """Score honest methods that are no GAN on the data of a run, by the same protocol.
 
+        Metrics that need a field which a method does not make, such as a label, are left out of
+        its scores.
+
         Raises:
             UserError: As for `run`.
         """
@@ -141,7 +144,8 @@ class Evaluator:
         inputs, truth = given_inputs(generator.game, split.train, split.heldout, n)
         made = reference.modality.baselines(split.train, split.codec, n, self.seed, inputs)
         return [
-            self._evaluate(name, reference, samples, None, truth) for name, samples in made.items()
+            self._evaluate(name, reference, samples, None, truth, able=True)
+            for name, samples in made.items()
         ]
 
     def folders(self, real: str, fake: str, size: tuple[int, int] | None = None) -> Evaluation:
@@ -236,6 +240,7 @@ class Evaluator:
         truth: Batch,
         probable: Callable[[], Tensor] | None = None,
         detection: Callable[[], Detected] | None = None,
+        able: bool = False,
     ) -> Evaluation:
         real = reference.train
         _check_alike(name, real, fake)
@@ -248,6 +253,8 @@ class Evaluator:
         if detection is not None:  # what such a run is for
             usual = [one for one in judge.metrics if judge.metrics[one].of_detector]
         names = parse_metrics(",".join(self.names or usual), judge.metrics)
+        if able:
+            names = [one for one in names if set(judge.metrics[one].needs) <= set(fake)]
         embedded = self._embed(real, judge, "features of reals", keep=True)
         held = reference.held_out
         fresh = self._embed(held, judge, "features of held-out reals", keep=True) if held else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -102,13 +103,17 @@ class TimeSeries(Modality):
     ) -> dict[str, Batch]:
         """Blocks of training series, a vector autoregression, and GARCH where tails are heavy."""
         from zerosum.modalities.series.baselines import baselines
-        from zerosum.modalities.series.scores import steps_of
         from zerosum.modalities.series.statistics import kurtosis
 
         # In their order, which a series of windows needs to be put together again.
-        some = steps_of(train.finished(range(min(FITTED, len(train))))).numpy()
+        assert isinstance(codec, SeriesCodec)
+        some = codec.open(train.finished(range(min(FITTED, len(train)))))
         heavy = bool(kurtosis(some).mean() > HEAVY)
-        found: dict[str, Batch] = dict(baselines(some, n, seed, returns=heavy))
+        made = baselines(some, n, seed, returns=heavy)
+        found: dict[str, Batch] = {
+            name: codec.padded([one[np.isfinite(one).all(1)] for one in steps])
+            for name, steps in made.items()
+        }
         rng = torch.Generator().manual_seed(seed)
         again = torch.randint(len(train), (n,), generator=rng).tolist()
         found["training series again"] = train.finished(again)

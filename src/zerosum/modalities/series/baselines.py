@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from zerosum.errors import require
 
@@ -114,19 +112,12 @@ METHODS: Mapping[str, Callable[[Steps, int, np.random.Generator], Steps]] = {
 }
 
 
-def baselines(real: Steps, n: int, seed: int, *, returns: bool) -> dict[str, dict[str, Tensor]]:
-    """Fields of series of each method, from training ones (N, T, C); GARCH for returns.
+def baselines(real: Steps, n: int, seed: int, *, returns: bool) -> dict[str, Steps]:
+    """Series (n, T, C) of each method, from training ones (N, T, C); GARCH for returns.
 
     Where training series end in NaN there are blocks alone: the others have no ends.
     """
-    ending = bool(np.isnan(real).any())
     methods = {**METHODS, **({"GARCH(1, 1), Student's t": garch} if returns else {})}
-    found: dict[str, dict[str, Tensor]] = {}
-    for name, how in methods.items():
-        if ending and how is not block_bootstrap:
-            continue
-        steps = how(real, n, np.random.default_rng(seed))
-        found[name] = {"series": torch.from_numpy(np.nan_to_num(steps)).float()}
-        if ending:
-            found[name]["steps"] = torch.from_numpy(np.isfinite(steps).all(2).sum(1))
-    return found
+    if np.isnan(real).any():
+        methods = {name: how for name, how in methods.items() if how is block_bootstrap}
+    return {name: how(real, n, np.random.default_rng(seed)) for name, how in methods.items()}
