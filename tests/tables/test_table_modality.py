@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from zerosum.errors import UserError
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.registry import Sets, known_metrics
 from zerosum.modalities.tables import MODALITY, Table
+from zerosum.modalities.tables.scores import pair_trends
+from zerosum.modalities.tables.show import SIDES, _closest, _matrix
+from zerosum.modalities.tables.view import views
 
 pd = pytest.importorskip("pandas")
 
@@ -72,9 +76,37 @@ def test_pictures_are_drawn(split):
     assert np.asarray(sheet).std() > 10
     twins = MODALITY.twins(fake, real, split.codec)
     assert twins is not None and twins.size[0] > 300
-    assert set(MODALITY.panels(real, fake, split.codec)) == {
-        "Likeness of columns", "Likeness of related pairs", "age", "sex", "pay", "rich"
-    }  # fmt: skip
+    panels = MODALITY.panels(real, fake, split.codec)
+    assert [*panels] == [
+        "Likeness of columns", "Likeness of related pairs", "Associations, real",
+        "Associations, generated", "Associations, generated less real", "Closest row",
+        "age", "sex", "pay", "rich",
+    ]  # fmt: skip
+
+
+def test_matrices_show_how_columns_hang_together_and_curves_how_near_rows_are():
+    rng = np.random.default_rng(0)
+    x, kinds = rng.normal(size=400), rng.integers(0, 2, 400)
+    real = pd.DataFrame({"x": x, "y": -x + rng.normal(size=400), "kind": kinds.astype(str)})
+    real["copy"] = real["kind"]
+    apart = {name: rng.permutation(real[name].to_numpy()) for name in real}
+    one, other = views(real, pd.DataFrame(apart))
+    pairs = pair_trends(real=one, fake=other)
+    figure = Figure()
+    shown = {}
+    for which in SIDES:
+        axis = figure.add_subplot()
+        _matrix(pairs, one.names, which)(axis)
+        shown[which] = np.asarray(axis.images[0].get_array().filled(np.nan))
+    at = one.names.index
+    assert shown["strength"][at("x"), at("y")] == pytest.approx(abs(real["x"].corr(real["y"])))
+    assert shown["strength"][at("kind"), at("copy")] == pytest.approx(1)
+    assert shown["made"][at("copy"), at("kind")] < 0.15
+    assert shown["off"] == pytest.approx(shown["made"] - shown["strength"], nan_ok=True)
+    curves = figure.add_subplot()
+    _closest(curves, one, one.take(np.arange(200)))  # "generated" rows that are the first half
+    fresh, copies = (line.get_xdata() for line in curves.lines)
+    assert not np.any(copies) and np.median(fresh) > 0.001
 
 
 def taken(split, fake, name):

@@ -29,11 +29,13 @@ class Pair(NamedTuple):
         likeness: Of the generated pair to the real one, 1 is the same.
         strength: How strongly the real columns hang together, 0 to 1.
         related: Whether that is enough to be counted.
+        made: How strongly the generated columns do.
     """
 
     likeness: float
     strength: float
     related: bool
+    made: float
 
 
 class Quality(NamedTuple):
@@ -152,13 +154,14 @@ def pair_trends(*, real: View, fake: View) -> dict[tuple[str, str], Pair]:
             truth = correlation(real.numbers[a], real.numbers[b])
             made = correlation(fake.numbers[a], fake.numbers[b])
             strength = abs(truth)
-            found[a, b] = Pair(1 - abs(truth - made) / 2, strength, strength > CORRELATED)
+            likeness = 1 - abs(truth - made) / 2
+            found[a, b] = Pair(likeness, strength, strength > CORRELATED, abs(made))
             continue
         shape = (sizes[a], sizes[b])
         one, other = (_contingency(x[a], x[b], shape) for x in (ones, others))
         strength = cramers_v(one)
         likeness = 1 - float(np.abs(one / one.sum() - other / other.sum()).sum()) / 2
-        found[a, b] = Pair(likeness, strength, strength > ASSOCIATED)
+        found[a, b] = Pair(likeness, strength, strength > ASSOCIATED, cramers_v(other))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +15,10 @@ from zerosum.modalities.tables.codec import TableCodec
 from zerosum.modalities.tables.columns import Number
 from zerosum.modalities.tables.frames import column as one_column
 from zerosum.modalities.tables.frames import part
-from zerosum.modalities.tables.scores import quality
+from zerosum.modalities.tables.scores import Pair, quality
 from zerosum.modalities.tables.stored import Learned
 from zerosum.modalities.tables.values import numbers_of
-from zerosum.modalities.tables.view import views
+from zerosum.modalities.tables.view import View, views
 from zerosum.plots import FAKE, REAL, figure_picture
 
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ MOST = 12
 """Most columns that are drawn."""
 ROWS = 6
 """Rows that are written out."""
+
+WIDEST = 20
+"""Most columns of a matrix of pairs."""
+SIDES = {
+    "strength": "Associations, real",
+    "made": "Associations, generated",
+    "off": "Associations, generated less real",
+}
+"""What is drawn of pairs: a field of `Pair`, or the difference."""
 
 _BARS = 10  # most categories of a column that are drawn
 _BINS = 30
@@ -117,7 +126,8 @@ def write_rows(axis: Axes, rows: pd.DataFrame) -> None:
 def panels(
     real: pd.DataFrame, fake: pd.DataFrame, codec: TableCodec
 ) -> dict[str, Callable[[Axes], None]]:
-    """Plots of a report: how like each column is, the pairs, and each column itself."""
+    """Plots of a report: how like each column is, the pairs, how columns hang together, how near
+    generated rows are to real ones, and each column itself."""
     one, other = views(real, fake)
     found = quality(real=one, fake=other)
     plots: dict[str, Callable[[Axes], None]] = {
@@ -126,6 +136,11 @@ def panels(
     related = {" - ".join(k): pair.likeness for k, pair in found.by_pair.items() if pair.related}
     if related:
         plots["Likeness of related pairs"] = lambda axis: _likeness(axis, related)
+    if found.by_pair:
+        for which, title in SIDES.items():
+            plots[title] = _matrix(found.by_pair, one.names, which)
+    if len(one) > 1:
+        plots["Closest row"] = lambda axis: _closest(axis, one, other)
     for column in _chosen(codec):
         plots[column.name] = _panel(column, fake, real)
     return plots
@@ -151,6 +166,44 @@ def beside(fake: pd.DataFrame, train: pd.DataFrame, codec: TableCodec) -> Image.
 
 def _panel(column: Learned, fake: pd.DataFrame, real: pd.DataFrame) -> Callable[[Axes], None]:
     return lambda axis: draw_column(axis, column, fake, real, legend=True)
+
+
+def _matrix(
+    pairs: Mapping[tuple[str, str], Pair], names: Sequence[str], which: str
+) -> Callable[[Axes], None]:
+    """How strongly columns hang together, real or generated ones, or the difference."""
+    some = list(names)[:WIDEST]
+    found = np.full((len(some), len(some)), np.nan)
+    for (a, b), pair in pairs.items():
+        if a in some and b in some:
+            value = pair.made - pair.strength if which == "off" else getattr(pair, which)
+            found[some.index(a), some.index(b)] = found[some.index(b), some.index(a)] = value
+
+    def draw(axis: Axes) -> None:
+        low, colours = (-1, "RdBu") if which == "off" else (0, "viridis")
+        image = axis.imshow(found, vmin=low, vmax=1, cmap=colours)
+        short = [_cut(name, 12) for name in some]
+        axis.set_xticks(range(len(some)), short, rotation=90)
+        axis.set_yticks(range(len(some)), short)
+        axis.tick_params(labelsize=5 if len(some) > 10 else 6)
+        axis.figure.colorbar(image, ax=axis, shrink=0.8)
+
+    return draw
+
+
+def _closest(axis: Axes, real: View, fake: View) -> None:
+    """Distances to the closest of one half of the real rows, of generated rows and of the other
+    half: a curve that begins far left of the other is that of copies."""
+    from zerosum.modalities.tables.privacy import nearest_rows
+
+    half = len(real) // 2
+    crowd, fresh = real.take(np.arange(half)), real.take(np.arange(half, len(real)))
+    for rows, name, colour in ((fresh, "other real rows", REAL), (fake, "generated", FAKE)):
+        far = np.sort(nearest_rows(rows, crowd, like=real)[0])
+        axis.plot(far, (np.arange(len(far)) + 1) / len(far), color=colour, label=name)
+    axis.set_xlabel("distance to the closest of half the real rows")
+    axis.set_ylabel("share of rows")
+    axis.legend(fontsize=7, frameon=False)
 
 
 def _likeness(axis: Axes, shares: Mapping[str, float]) -> None:
