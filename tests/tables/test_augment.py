@@ -10,11 +10,12 @@ from zerosum.cli.main import main
 from zerosum.core.registry import recipe
 from zerosum.errors import UserError
 from zerosum.modalities.tables import Table, TableCodec
-from zerosum.modalities.tables.augmenting import compared, measures, rare_class
+from zerosum.modalities.tables.augmenting import rare_class
 from zerosum.modalities.tables.baselines import smote_class
 from zerosum.modalities.tables.utility import chances
 from zerosum.modalities.tables.view import views
 from zerosum.pipelines.augmenting import augment
+from zerosum.pipelines.augmenting.gains import compared, measures
 from zerosum.pipelines.generate import Generator
 from zerosum.training.trainer import Trainer
 
@@ -139,5 +140,5 @@ def test_what_cannot_be_tested_is_refused(run, tmp_path):
 def test_other_systems_are_told_apart(tmp_path):
     found = recipe("gan/tiny").override({"train.examples": 16, "evaluate.samples": 0})
     Trainer(found, tmp_path / "run", device="cpu", quiet=True).fit()
-    with pytest.raises(UserError, match="draws no rows of tables"):
+    with pytest.raises(UserError, match="draws no pictures of a class that is asked for"):
         augment(Generator.load(tmp_path / "run", device="cpu"))

@@ -1,4 +1,4 @@
-"""`zerosum augment`: more rows of a rare class, and what a classifier gains from them."""
+"""`zerosum augment`: more examples of a rare class, and what a classifier gains from them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def augment(
         typer.Option(min=0, max=10_000_000, help="How many.  [default: as many as are lacking]"),
     ] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How often it is measured.")] = 5,
-    learner: Annotated[str, typer.Option(help="boosting, forest or linear.")] = "boosting",
+    learner: Annotated[
+        str, typer.Option(help="Of a table: boosting, forest or linear.  [default: boosting]")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option(help="FILE.csv for the training rows and the added ones.")
     ] = None,
@@ -42,7 +44,9 @@ def augment(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
-    """Add generated rows of a class; measure the gain beside SMOTE, class weights and nothing.
+    """Add generated rows or pictures of a class; measure what a classifier gains from them.
+
+    Beside them: SMOTE (rows) or shifted copies (pictures), class weights, and nothing.
 
     Example: zerosum augment runs/people --target ill --class yes --out more.csv
     """
@@ -70,12 +74,15 @@ def augment(
         progress.close()
     kind = printable(f"{found.target}={found.value}")
     print(
-        f"{kind}: {found.learned[1]:,} of {found.learned[0]:,} training rows, "
+        f"{kind}: {found.learned[1]:,} of {found.learned[0]:,} training {found.noun}, "
         f"{found.tested[1]:,} of {found.tested[0]:,} of the test (held out: {found.held_out}); "
-        f"{found.added:,} rows added"
+        f"{found.added:,} {found.noun} added"
     )
-    show("", _rows(found), left=("rows",))
-    print(f"{learner}, {seeds} seeds; [95 % interval] over test rows and seeds; gain over nothing")
+    show("", _rows(found), left=(found.noun,))
+    print(
+        f"{found.learner}, {seeds} seeds; [95 % interval] over tested {found.noun} and seeds; "
+        "gain over nothing"
+    )
     _write(found, json)
     if out is not None:
         print(f"written to {out}")
@@ -83,7 +90,7 @@ def augment(
 
 def _rows(found: Augmented) -> list[list[str]]:
     names = list(next(iter(found.scores.values())))
-    rows = [["rows", *[word for name in names for word in (name, f"gain in {name}")]]]
+    rows = [[found.noun, *[word for name in names for word in (name, f"gain in {name}")]]]
     for number, (way, scores) in enumerate(found.scores.items()):
         cells = []
         for value, gain in scores.values():

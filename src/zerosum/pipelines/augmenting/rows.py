@@ -1,9 +1,8 @@
-"""More rows of a rare class: what a classifier gains from generated ones, and the longer table."""
+"""More rows of a rare class of a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,49 +11,30 @@ from numpy.typing import NDArray
 
 from zerosum.errors import UserError, require
 from zerosum.files import must_be_file
-from zerosum.metrics.score import Score
 from zerosum.modalities.tables import GapCodec, TableCodec
-from zerosum.modalities.tables.augmenting import compared, rare_class
+from zerosum.modalities.tables.augmenting import rare_class
 from zerosum.modalities.tables.baselines import smote_class
 from zerosum.modalities.tables.frames import column, part
 from zerosum.modalities.tables.opening import parts_of
 from zerosum.modalities.tables.settings import TableSettings
 from zerosum.modalities.tables.utility import LEARNERS, chances
 from zerosum.modalities.tables.view import views
+from zerosum.pipelines.augmenting.gains import (
+    FEWEST,
+    NOTHING,
+    WEIGHTS,
+    Augmented,
+    compared,
+)
 from zerosum.pipelines.generate import Generator
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NOTHING, WEIGHTS, SMOTE, GENERATED = "nothing", "class weights", "SMOTE", "generated rows"
-FEWEST = 10
-"""Rows of the class, and of the others, that a test must hold."""
+SMOTE, GENERATED = "SMOTE", "generated rows"
 
 
-@dataclass(frozen=True)
-class Augmented:
-    """What a classifier gained.
-
-    Attributes:
-        target: The column of classes.
-        value: The class that was augmented.
-        learned: Training rows, and how many of them are of the class.
-        tested: Rows of the test, and how many of them are of the class.
-        added: Rows of the class that were added.
-        held_out: How the test was kept aside.
-        scores: By way and measure, the value and the gain over doing nothing.
-    """
-
-    target: str
-    value: str
-    learned: tuple[int, int]
-    tested: tuple[int, int]
-    added: int
-    held_out: str
-    scores: dict[str, dict[str, tuple[Score, Score]]]
-
-
-def augment(
+def augment_rows(
     generator: Generator,
     data: str = "",
     *,
@@ -62,7 +42,7 @@ def augment(
     value: str = "",
     add: int = 0,
     seeds: int = 5,
-    learner: str = LEARNERS[0],
+    learner: str = "",
     out: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Augmented:
@@ -79,7 +59,7 @@ def augment(
         value: The class; empty takes the rarest.
         add: How many rows; 0 makes the class as frequent as all others together.
         seeds: How often it is done.
-        learner: One of `LEARNERS`.
+        learner: One of `LEARNERS`; empty takes the first.
         out: Where to write the training rows with the added ones below them; None writes nothing.
         on_progress: Called with what is done, and of how many.
 
@@ -93,6 +73,7 @@ def augment(
             "tvae or medgan"
         )
     assert isinstance(config, TableSettings)
+    learner = learner or LEARNERS[0]
     if learner not in LEARNERS:
         raise UserError(f"--learner {learner}: one of {', '.join(LEARNERS)}")
     if out is not None:
@@ -156,6 +137,8 @@ def augment(
         (len(held), int(there.sum())),
         add,
         note,
+        learner,
+        "rows",
         compared(there, said),
     )
 
