@@ -208,15 +208,17 @@ def test_the_critic_is_wgan_gp_on_codes(worded) -> None:
 
 def test_samples_repeat_and_follow_the_options(worded) -> None:
     game = _game(worded)
-    one, two = (game.sample(8, rng=torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(one["tokens"], two["tokens"])
+
+    def drawn() -> torch.Tensor:
+        return game.sample(8, rng=torch.Generator().manual_seed(3))["tokens"]
+
     z = game.latent(8, torch.Generator().manual_seed(3))
     likeliest = game.decode(z, {})["tokens"]
-    game.options = LatentGAN.Options(draw=False)
-    assert torch.equal(game.sample(8, rng=torch.Generator().manual_seed(3))["tokens"], likeliest)
-    game.options = LatentGAN.Options(temperature=1e-4)  # the noise is nothing beside the logits
-    cold = game.sample(8, rng=torch.Generator().manual_seed(3))["tokens"]
-    assert torch.equal(cold, likeliest)
+    assert torch.equal(drawn(), likeliest)
+    game.options = LatentGAN.Options(draw=True)
+    assert torch.equal(drawn(), drawn()) and not torch.equal(drawn(), likeliest)
+    game.options = LatentGAN.Options(draw=True, temperature=1e-4)  # the noise is next to nothing
+    assert torch.equal(drawn(), likeliest)
 
 
 def test_it_learns_to_write_what_it_reads(worded) -> None:

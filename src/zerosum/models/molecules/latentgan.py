@@ -8,9 +8,10 @@ generator makes codes of noise, the decoder molecules of them.
 
 Deviations: strings are SELFIES, so that any is a molecule (the paper's are SMILES, from random
 orders of atoms to canonical ones). The autoencoder is small, learns from the data of the run
-alone, and its codes have mean 0 and variance 1 each, with noise in training. Words are drawn from
-the decoder's probabilities; `draw=false` takes the likeliest. No batch normalisation. Samples come
-from averaged weights.
+alone, and its codes have mean 0 and variance 1 each, with as much noise in training: without, the
+decoder reads codes so finely that no generator hits them. Words are the likeliest; `draw=true`
+draws them from the decoder's probabilities. No batch normalisation. Samples come from averaged
+weights.
 """
 
 from __future__ import annotations
@@ -117,8 +118,9 @@ class LatentGAN(LatentGame):
         """Numbers in the decoder's state."""
         embedding: Count = 64
         """Numbers per word in the decoder."""
-        blur: Weight = 0.1
-        """Standard deviation of the noise on codes while the autoencoder learns."""
+        blur: Weight = 1.0
+        """Standard deviation of the noise on codes, whose own is 1, while the autoencoder
+        learns."""
         pretrain: Share = 0.7
         """Share of the run in which the autoencoder learns, alone; then it rests."""
         critic_steps: Count = 5
@@ -136,7 +138,7 @@ class LatentGAN(LatentGame):
             return self.model_copy(update={"tokens": tokens})
 
     class Options(SampleOptions):
-        draw: bool = True
+        draw: bool = False
         """Draw each word from its probabilities; false takes the likeliest."""
         temperature: Positive = 1.0
         """Divides the logits of the words that are drawn: below 1 nearer to the likeliest."""
@@ -251,10 +253,10 @@ PRESETS = {
     "moses": Recipe(
         model=LatentGAN.Config(),
         data=SelfiesMolecules(path="moses", limit=50_000),
-        optim=_recipe_optim(490_000),
+        optim=_recipe_optim(350_000),
         ema=Averaging(half_life=10_000),
         train=Train(
-            examples=700_000,
+            examples=500_000,
             batch=128,
             checkpoint_every=100_000,
             sheet_every=100_000,
