@@ -7,8 +7,9 @@ import torch
 
 import zerosum
 from zerosum.errors import UserError
-from zerosum.pipelines.augmenting import augment, pictures
-from zerosum.pipelines.augmenting.pictures import shifted
+from zerosum.modalities.images import augmenting
+from zerosum.modalities.images.augmenting import shifted
+from zerosum.pipelines.augmenting import augment
 from zerosum.pipelines.generate import Generator
 
 
@@ -34,7 +35,7 @@ def test_copies_are_moved_by_a_few_pixels():
 
 def test_real_pictures_of_the_class_help_and_noise_does_not(conditional, monkeypatch):
     """The generator's place is taken by more real digits, and by noise: the gain says which."""
-    monkeypatch.setattr(pictures, "STEPS", 60)
+    monkeypatch.setattr(augmenting, "STEPS", 60)
     generator = Generator.load(conditional, device="cpu")
     split = generator.open()
     whole = zerosum.recipe("cgan/tiny").override({"data.path": "digits", "data.holdout": 0.3})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from zerosum.errors import UserError
-from zerosum.modalities.images import Images
+from zerosum.modalities.images import ImageCodec
 from zerosum.pipelines.augmenting.gains import Augmented
 from zerosum.pipelines.augmenting.pictures import augment_pictures
 from zerosum.pipelines.augmenting.rows import augment_rows
@@ -44,7 +44,7 @@ def augment(
         UserError: The model draws neither, there is no such class, or too few examples to test
             on; a setting of tables is given for pictures.
     """
-    if not isinstance(generator.recipe.data, Images):
+    if not isinstance(generator.codec, ImageCodec):
         settings = {"target": target, "value": value, "add": add, "seeds": seeds}
         rest = {"learner": learner, "out": out, "on_progress": on_progress}
         return augment_rows(generator, data, **settings, **rest)

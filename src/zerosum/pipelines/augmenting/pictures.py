@@ -7,13 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from zerosum.data.fields import Category
 from zerosum.data.source import Source
 from zerosum.errors import UserError, nearest
-from zerosum.modalities.images.referees import Recogniser, answers, taught
+from zerosum.modalities.images.augmenting import chances, pictures_of, shifted
 from zerosum.pipelines.augmenting.gains import (
     FEWEST,
     NOTHING,
@@ -24,10 +22,6 @@ from zerosum.pipelines.augmenting.gains import (
 from zerosum.pipelines.generate import Generator
 
 SHIFTED, GENERATED = "shifted copies", "generated pictures"
-SHIFT = 2
-"""Pixels by which copies are moved at most, in each direction."""
-STEPS, WIDTH = 400, 16
-"""Steps of Adam of the classifier, and maps of its first block."""
 
 
 def augment_pictures(
@@ -84,17 +78,15 @@ def augment_pictures(
             f"{int((~there).sum())} others: {FEWEST} of each are the least to test on"
         )
     add = add or max(int((~here).sum()) - int(here.sum()), 1)
-    pictures, own, tested = (
-        part.float() for part in (train["image"], train["image"][here], held["image"])
-    )
+    pictures, tested = pictures_of(train), pictures_of(held)
     said: dict[str, list[NDArray[np.float64]]] = {}
     done = 0
     for seed in range(seeds):
-        drawn = generator.draw(add, seed=seed, label=number)["image"].float()
+        drawn = pictures_of(generator.draw(add, seed=seed, label=number))
         more = {
             NOTHING: None,
             WEIGHTS: None,
-            SHIFTED: shifted(own, add, seed),
+            SHIFTED: shifted(pictures[here], add, seed),
             GENERATED: drawn,
         }
         for way, added in more.items():
@@ -104,7 +96,7 @@ def augment_pictures(
             if way == WEIGHTS:
                 share = float(here.float().mean())
                 weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
-            said.setdefault(way, []).append(_chances(whole, truth, tested, weight, seed))
+            said.setdefault(way, []).append(chances(whole, truth, tested, weight, seed))
             done += 1
             if on_progress is not None:
                 on_progress(done, seeds * len(more))
@@ -119,32 +111,3 @@ def augment_pictures(
         "pictures",
         compared(there.numpy(), said),
     )
-
-
-def shifted(pictures: Tensor, count: int, seed: int) -> Tensor:
-    """Copies (count, C, H, W) of pictures (N, C, H, W), each moved by up to 2 pixels; their edges
-    go on behind them."""
-    rng = torch.Generator().manual_seed(seed)
-    rows = torch.randint(len(pictures), (count,), generator=rng)
-    moves = torch.randint(2 * SHIFT + 1, (count, 2), generator=rng).tolist()
-    wide = torch.nn.functional.pad(pictures, (SHIFT,) * 4, mode="replicate")
-    height, width = pictures.shape[2:]
-    return torch.stack(
-        [wide[row, :, y : y + height, x : x + width] for row, (y, x) in zip(rows.tolist(), moves)]
-    )
-
-
-def _chances(
-    pictures: Tensor, truth: Tensor, tested: Tensor, weight: Tensor | None, seed: int
-) -> NDArray[np.float64]:
-    """Probabilities (N,) that tested pictures are of the class, by a network that learned it."""
-    channels, size = pictures.shape[1], (pictures.shape[2], pictures.shape[3])
-    network = taught(
-        lambda: Recogniser(channels, 2, size, WIDTH),
-        pictures,
-        truth.long(),
-        lambda told, right: cross_entropy(told, right, weight),
-        steps=STEPS,
-        seed=seed,
-    )
-    return answers(network, tested).softmax(1)[:, 1].double().numpy()
