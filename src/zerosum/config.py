@@ -69,3 +69,12 @@ def parse_size(value: object) -> object:
 _Pixels = Annotated[int, Field(ge=0, le=2**16)]
 Size = Annotated[tuple[_Pixels, _Pixels], BeforeValidator(parse_size)]
 """(height, width) in pixels; one number means a square."""
+
+
+def parse_words(value: object) -> object:
+    """A text as the words between its commas; anything else as it is."""
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(parse_words)]
+"""Words, which may be typed with commas between them."""

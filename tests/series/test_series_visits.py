@@ -113,6 +113,15 @@ def test_held_out_series_that_nobody_learned_are_left_out_and_told(tmp_path, mon
     )
 
 
+def test_columns_are_typed_with_commas(tmp_path):
+    chosen = zerosum.recipe("doppelganger/tiny").with_data(table(tmp_path / "a.csv"))
+    typed = {"data.series": "visit", "data.attributes": "colour, level", "data.columns": "heat"}
+    split = chosen.override(typed).data.open()
+    assert [one.name for one in split.codec.attributes] == ["colour", "level"]
+    both = chosen.override({"data.columns": "level,heat", "data.length": 4}).data.open()
+    assert both.codec.names == ("level", "heat")
+
+
 @pytest.mark.parametrize(
     ("changes", "rows", "words"),
     [

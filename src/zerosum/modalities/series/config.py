@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pydantic import Field as Setting
 
-from zerosum.config import Count, Examples, Seed
+from zerosum.config import Count, Examples, Seed, Words
 from zerosum.data.codec import Codec
 from zerosum.data.config import DataConfig, OnProgress
 from zerosum.data.order import HOLDOUT, LIMIT, choose
@@ -55,13 +55,13 @@ class Series(DataConfig):
     """Named set (sines, autoregression, visits, stock, energy, gunpoint, italy-power-demand,
     arrowhead, osu-leaf, basic-motions, acsf1), a table with a row a step (.csv, .tsv, .txt,
     .parquet), or arrays (.npy, .npz: series, steps, channels)."""
-    columns: tuple[str, ...] = ()
+    columns: Words = ()
     """Channels to learn; empty takes all columns of numbers."""
     series: str = ""
     """Column of a table that says which rows are one series; empty for one long series."""
     label: str = ""
     """Column of the class of a series."""
-    attributes: tuple[str, ...] = ()
+    attributes: Words = ()
     """Columns that describe a series, words or numbers, the same in all its rows."""
     length: Annotated[int, Setting(ge=2, le=10_000)] = 24
     """Steps of a window of a long series; series of a set keep their own length."""

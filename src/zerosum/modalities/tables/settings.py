@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator
 from pydantic import Field as Setting
 
-from zerosum.config import Count, Examples
+from zerosum.config import Count, Examples, Words
 from zerosum.data.config import DataConfig
 from zerosum.modalities.tables.kinds import WORDS, KindName, Rules
 from zerosum.modalities.tables.reading import MISSING_WORDS
@@ -16,14 +16,6 @@ from zerosum.modalities.tables.schema import Schema, read
 
 # pydantic had a method of that name, which is deprecated; tables have had schemas for longer.
 warnings.filterwarnings("ignore", 'Field name "schema" in', UserWarning)
-
-
-def _words(value: object) -> object:
-    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-"""Several words; a text is split at its commas."""
 
 
 class TableSettings(DataConfig):
