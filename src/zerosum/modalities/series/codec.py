@@ -172,9 +172,8 @@ class SeriesCodec(Codec):
             return len(series)
         with atomic(path) as partial:
             if path.suffix.lower() == ".npz":
-                told = {f"attribute_{name}": np.array(texts) for name, texts in about.items()}
-                if "attribute_label" in told:
-                    told["y"] = told.pop("attribute_label")
+                keys = {name: f"attribute_{name}" for name in about} | {"label": "y"}
+                told = {keys[name]: np.array(texts) for name, texts in about.items()}
                 np.savez_compressed(partial, allow_pickle=False, x=series, **told)
             else:
                 self._table(series, about, partial)
