@@ -291,6 +291,13 @@ def test_a_logger_hears_means_over_the_interval():
     ]
 
 
+def test_what_steps_report_is_gathered_on_the_device_of_the_run():
+    recorder = Recorder([], Runtime(torch.device("meta")))
+    recorder.add({}, {"counted/here": torch.tensor(3.0)})
+    ((value,),) = recorder._values.values()
+    assert value.device.type == "meta"
+
+
 def test_lines_after_a_point_are_forgotten(tmp_path):
     log = tmp_path / "log.jsonl"
     for seen in (10, 20, 30):

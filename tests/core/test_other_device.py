@@ -13,8 +13,9 @@ import pytest
 import torch
 
 import zerosum
-from zerosum.core.game import Game, LatentGame
+from zerosum.core.game import Game, LatentGame, Progress
 from zerosum.core.registry import build_game, list_models
+from zerosum.core.remedies import REMEDIES
 from zerosum.core.runtime import Runtime
 from zerosum.data.fields import Batch
 from zerosum.data.source import Source
@@ -22,6 +23,7 @@ from zerosum.doctor.probe import tangents
 from zerosum.training.prepare import prepare
 
 APART = "not on the expected device"
+SCHEDULED = {"name": "ada", "strength": {"kind": "cosine", "start": 0.1, "end": 0.5}}
 
 
 def there(name: str) -> tuple[Game, Batch]:
@@ -48,6 +50,19 @@ def test_losses_and_samples_stay_on_the_device_of_the_game(name):
     asked(lambda: game.sample(8, rng=torch.Generator().manual_seed(0), **given))
     for turn in game.turns():
         asked(lambda turn=turn: turn.loss(batch))
+
+
+@pytest.mark.parametrize("remedy", [*({"name": name} for name in REMEDIES), SCHEDULED])
+def test_remedies_stay_on_the_device_of_the_game(remedy):
+    recipe = zerosum.recipe("dcgan/tiny").override({"remedies": [remedy]})
+    split, recipe = prepare(recipe, Runtime(torch.device("cpu")))
+    built = build_game(recipe)
+    built.learn_from(split)
+    game = built.to("meta")
+    batch = {name: value.to("meta") for name, value in split.train.finished(range(8)).items()}
+    asked(lambda: [turn.loss(batch) for turn in game.turns()])
+    asked(lambda: game.after_step(Progress(0, 0, 64)))
+    assert {signal.device.type for signal in game.signals.values()} <= {"meta"}
 
 
 def test_the_stand_in_refuses_what_was_left_behind():

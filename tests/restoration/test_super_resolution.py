@@ -114,6 +114,16 @@ def test_a_mixture_of_weights_lies_between_them():
     assert "was_weight" in network.state_dict()
 
 
+def test_running_statistics_are_remembered_with_their_weights():
+    network = Remembered(nn.BatchNorm1d(1))
+    network.network.running_mean.fill_(2.0)
+    network.remember()
+    network.network.running_mean.fill_(10.0)  # the game goes on
+    network.eval()
+    answers = [float(network(torch.tensor([[4.0]]), strength=s).detach()) for s in (0, 0.5, 1)]
+    assert answers == pytest.approx([2.0, -2.0, -6.0], rel=1e-5)
+
+
 # -- losses -------------------------------------------------------------------------------------
 
 

@@ -101,6 +101,8 @@ class Runtime:
     ) -> Runtime:
         """Find the device and, under torchrun, join the other ranks."""
         where = find_device(device)
+        if where.type == "cuda":  # batches keep their shape: the fastest convolution is found once
+            torch.backends.cudnn.benchmark = True
         rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
         if world > 1 and not dist.is_initialized():
             backend = "nccl" if where.type == "cuda" else "gloo"

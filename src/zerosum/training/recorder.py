@@ -96,7 +96,9 @@ class Recorder:
             self._values.setdefault(name, []).append(value.detach())
         for name, signal in signals.items():
             title = name if "/" in name else f"signal/{name}"  # some have a group of their own
-            self._values.setdefault(title, []).append(signal.float().mean())
+            mean = signal.float().mean()
+            # A game may report what it counts itself, on the CPU.
+            self._values.setdefault(title, []).append(mean.to(self.runtime.device))
 
     def flush(self, progress: Progress, extra: Mapping[str, float]) -> dict[str, float]:
         """Means over the interval and over all ranks, given to each logger and returned."""

@@ -149,7 +149,7 @@ class _Adaptive(Shown):
 
     def after_step(self, game: Game) -> None:
         if not self.controlled:
-            game.report(**{"ada/p": torch.tensor(self.augment.strength)})
+            game.report(**{"ada/p": torch.tensor(self.augment.strength, device=game.device)})
             return
         every, now = self.settings.interval, game.progress
         if now.step % every == 0 and bool((self.count[0] > 0).item()):

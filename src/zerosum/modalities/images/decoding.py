@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 CHUNK = 256
 """Pictures per report of progress."""
+PART = 16
+"""Pictures that a thread takes at a time: to hand over a small one costs as much as to read it."""
 SEVERAL = (".gif", ".tif", ".tiff", ".webp", ".avif")
 """Formats whose files often hold several pictures."""
 
@@ -132,10 +135,15 @@ def map_numbers(
 ) -> Iterator[tuple[int, T]]:
     """Apply work to each number in threads, in order, and report progress."""
     threads = min(8, os.cpu_count() or 1)
+
+    def part(few: list[int]) -> list[tuple[int, T]]:
+        return [(number, work(number)) for number in few]
+
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK].tolist()
-            yield from zip(chunk, pool.map(work, chunk))
+            parts = [chunk[i : i + PART] for i in range(0, len(chunk), PART)]
+            yield from chain.from_iterable(pool.map(part, parts))
             if on_progress is not None:
                 on_progress(start + len(chunk), len(numbers))
 
