@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from zerosum.names import printable
 
@@ -51,6 +53,15 @@ class ProgressBar:
         )
         self._task = self._bar.add_task(what, total=total, completed=done, rate="")
         self._bar.start()
+
+    @contextmanager
+    def counted(self, what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+        """Count within the block; what it gets is told (done, total)."""
+        self.start(what, 0, total)
+        try:
+            yield lambda done, _: self.advance(done)
+        finally:
+            self.close()
 
     def advance(self, done: int) -> None:
         """Show how far the work is. Cheap enough for every step."""

@@ -130,10 +130,18 @@ def test_suffixes_of_points_in_capitals_mean_the_same(suffix, points):
 @pytest.mark.parametrize("count", [10**12, 10**15])
 @pytest.mark.parametrize("more", [(), ("--labels", "3")])
 def test_more_samples_than_memory_are_refused_at_once(count, more, labelled, monkeypatch):
-    monkeypatch.setattr("zerosum.core.draw.draw", lambda *_: pytest.fail("it was begun"))
+    monkeypatch.setattr("zerosum.core.draw.drawn", lambda *_: pytest.fail("it was begun"))
     ended = call("generate", labelled.path, "-n", count, *more, "--out", "s.npz")
     assert ended.status == 2 and f"{count:,} samples need" in ended.err
     assert "of memory and this machine has" in ended.err
+
+
+def test_what_streams_needs_no_memory_but_for_conditions(labelled, monkeypatch):
+    monkeypatch.setattr("zerosum.pipelines.streaming.memory", lambda: 1_000)
+    done("generate", labelled.path, "-n", 20, "--out", "many")
+    assert len(list(Path("many").iterdir())) == 20
+    ended = call("generate", labelled.path, "-n", 20, "--labels", 3, "--out", "more")
+    assert ended.status == 2 and "20 samples need 2.5 KiB of memory" in ended.err
 
 
 def test_other_commands_refuse_as_many(trained):
@@ -147,7 +155,7 @@ def test_other_commands_refuse_as_many(trained):
 
 
 def test_more_files_than_the_disk_has_room_for_are_refused(trained, monkeypatch):
-    monkeypatch.setattr("zerosum.pipelines.generate.room", lambda path: 10_000)
+    monkeypatch.setattr("zerosum.pipelines.streaming.room", lambda path: 10_000)
     ended = call("generate", trained.path, "-n", 3, "--out", "many")
     assert ended.status == 2
     assert "3 files need at least 12 KiB of disk and many has 9.766 KiB left" in ended.err
@@ -158,7 +166,7 @@ def test_out_of_memory_is_no_bug(trained, monkeypatch):
     def hungry(*arguments, **settings):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr("zerosum.pipelines.generate.draw", hungry)
+    monkeypatch.setattr("zerosum.pipelines.generate.drawn", hungry)
     ended = call("generate", trained.path, "-n", 3)
     assert ended.status == 2 and ended.err.startswith("zerosum: out of memory: ask for fewer")
 

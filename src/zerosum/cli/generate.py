@@ -97,34 +97,38 @@ def generate(
     generator = Generator.load(run, device=device, module=module)
     path = out or Path(f"samples{generator.codec.suffixes[0]}")
     generator.codec.check(path)
-    generator.check_number(n, None if path.suffix else path)
     settings = pairs(option or [], "--option")
     if truncation is not None:
         settings["truncation"] = truncation
     given = pairs(condition or [], "--condition")
     if labels is not None:
         given["label"] = labels
+    held = bool(like or counts or filter_ or where or raw or generator.game.inputs())
+    generator.check_number(n, None if held else path, given=bool(given))
     if like is not None:
         rows = generator.complete(like, seed=seed, options=settings)
         written = generator.modality.write_objects(rows, generator.codec, path)
         print(f"{written:,} {generator.modality.noun} like {like} written to {path}")
         return
+    noun = generator.modality.noun
+    progress = ProgressBar(quiet, noun)
+    if not (counts or filter_ or where or raw):
+        values = {name: _cycled(name, text, n) for name, text in given.items()}
+        objects = None if inputs is None else generator.read_inputs(inputs, n)
+        with progress.counted("drawn", n) as told:
+            written = generator.write_drawn(
+                n, path, seed=seed, options=settings, inputs=objects, on_progress=told, **values
+            )
+        print(f"{_of(written, n)} {noun} written to {path}")
+        return
     after = ""
     if counts is not None:
         samples = generator.draw_counts(counts, seed=seed, options=settings)
     elif filter_ is not None:
-        progress = ProgressBar(quiet)
-        progress.start("kept", 0, n)
-        try:
+        with progress.counted("kept", n) as told:
             sifted = generator.draw_filtered(
-                n,
-                filter_,
-                seed=seed,
-                options=settings,
-                on_progress=lambda d, _: progress.advance(d),
+                n, filter_, seed=seed, options=settings, on_progress=told
             )
-        finally:
-            progress.close()
         samples, after = sifted.samples, f", kept of {sifted.drawn:,} draws"
     elif where:
         samples = generator.draw_where(n, where, seed=seed, options=settings)
@@ -132,11 +136,13 @@ def generate(
         values = {name: _cycled(name, text, n) for name, text in given.items()}
         objects = None if inputs is None else generator.read_inputs(inputs, n)
         samples = generator.draw(n, seed=seed, options=settings, inputs=objects, **values)
-    drawn = len(next(iter(samples.values())))
     write = generator.codec.write_raw if raw else generator.write
     written = write(samples, path)
-    of = "" if written == drawn else f" of {drawn:,}"
-    print(f"{written:,}{of} {generator.modality.noun} written to {path}{after}")
+    print(f"{_of(written, len(next(iter(samples.values()))))} {noun} written to {path}{after}")
+
+
+def _of(written: int, drawn: int) -> str:
+    return f"{written:,}" if written == drawn else f"{written:,} of {drawn:,}"
 
 
 def pairs(words: list[str], option: str) -> dict[str, Any]:

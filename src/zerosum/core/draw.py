@@ -10,6 +10,7 @@ from torch import Tensor
 
 from zerosum.core.game import Game, LatentGame, SampleOptions
 from zerosum.core.runtime import uncompiled
+from zerosum.data.codec import joined
 from zerosum.data.fields import Batch
 from zerosum.data.source import Examples, Source
 from zerosum.errors import UserError
@@ -42,11 +43,25 @@ def draw(
     Raises:
         UserError: An input is missing.
     """
+    return joined(drawn(game, n, seed, condition, options))
+
+
+@torch.no_grad()
+def drawn(
+    game: Game,
+    n: int,
+    seed: int,
+    condition: Batch | None = None,
+    options: SampleOptions | None = None,
+) -> Iterator[dict[str, Tensor]]:
+    """The samples of `draw` in order, a block at a time, for who need not hold them all.
+
+    Until the last one the game stays in evaluation mode.
+    """
     given = dict(condition or {})
     missing = [name for name in game.inputs() if name not in given]
     if missing:
         raise UserError(f"this model maps {', '.join(missing)} to samples: give it with --inputs")
-    parts: list[dict[str, Tensor]] = []
     with sampling(game, options):
         for block in range(-(-n // BLOCK)):
             rng = torch.Generator().manual_seed(block_seed(seed, block))
@@ -56,8 +71,7 @@ def draw(
                 for name, value in given.items()
             }
             samples = game.sample(BLOCK, rng=rng, **here)
-            parts.append({name: value[: n - start].cpu() for name, value in samples.items()})
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            yield {name: value[: n - start].cpu() for name, value in samples.items()}
 
 
 def block_seed(seed: int, block: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -57,6 +58,17 @@ class Codec(ABC):
             UserError: A suffix that is not among `suffixes`, or a folder that is not empty.
         """
 
+    def streams(self, path: Path) -> bool:
+        """Whether `write_parts` writes to such a path without holding all samples."""
+        return False
+
+    def write_parts(self, parts: Iterable[Batch], n: int, path: Path) -> int:
+        """As `write`, of n samples that come in parts, in order.
+
+        Where nothing streams, they are held until the last one is there.
+        """
+        return self.write(joined(parts), path)
+
     def write_raw(self, batch: Batch, path: Path) -> int:
         """Write a line for each sample, an empty one where it is none of its kind.
 
@@ -100,6 +112,12 @@ class Codec(ABC):
             digest.update(name.encode())
             digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def joined(parts: Iterable[Batch]) -> dict[str, Tensor]:
+    """Batches of the same fields as one, in order."""
+    held = list(parts)
+    return {name: torch.cat([part[name] for part in held]) for name in held[0]}
 
 
 def write_codec(codec: Codec, folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zerosum.core.draw import check_finite, codes, draw, given_inputs, sampling
+from zerosum.core.draw import check_finite, codes, draw, drawn, given_inputs, sampling
 from zerosum.core.game import Game, LatentGame, SampleOptions
 from zerosum.core.overrides import overridden_part
 from zerosum.core.recipe import Recipe
@@ -21,7 +20,6 @@ from zerosum.data.config import OnProgress
 from zerosum.data.fields import Batch, Category, Field
 from zerosum.data.source import Split
 from zerosum.errors import UserError
-from zerosum.files import amount, memory, room, whole_folder
 from zerosum.limits import LARGEST_SEED
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Filters, Modality
@@ -30,10 +28,8 @@ from zerosum.pipelines.arcs import slerp
 from zerosum.pipelines.conditions import Condition, condition_values
 from zerosum.pipelines.reading import reopened
 from zerosum.pipelines.sifting import Sifted, mixed, sift
+from zerosum.pipelines.streaming import check_number, in_parts, write_parts
 from zerosum.training.run import read_run
-
-SMALLEST_FILE = 4096
-"""Bytes of disk that the smallest file takes, nearly everywhere."""
 
 
 class Generator:
@@ -169,47 +165,44 @@ class Generator:
         """See `sift`; `rest` are settings of sampling, and who is told of progress."""
         return sift(self.game, n, filters, said, self.name, seed, *rest)
 
-    def check_number(self, n: int, out: Path | None = None) -> None:
-        """Refuse, before anything is drawn, a number of samples that this machine cannot hold.
-
-        Args:
-            n: How many.
-            out: The folder that each is written into as a file of its own, if one is.
-
-        Raises:
-            UserError: None are asked for, or more than its memory or the disk has room for.
-        """
-        if n < 1:
-            raise UserError(f"{n} samples cannot be drawn: ask for at least 1")
-        # A float32 for each number, and once more while the blocks are joined.
-        numbers = sum(math.prod(filter(None, f.shape)) for f in self.codec.fields.values())
-        need, have = 2 * 4 * n * numbers, memory()
-        if have and need > have:
-            raise UserError(
-                f"{n:,} samples need {amount(need)} of memory and this machine has "
-                f"{amount(have)}: ask for fewer at a time, each part under another --seed"
-            )
-        if out is not None and n * SMALLEST_FILE > (free := room(out)):
-            raise UserError(
-                f"{n:,} files need at least {amount(n * SMALLEST_FILE)} of disk and {out} has "
-                f"{amount(free)} left: free some, or ask for fewer"
-            )
+    def check_number(self, n: int, out: Path | None = None, *, given: bool = False) -> None:
+        """See `streaming.check_number`."""
+        check_number(self.codec, n, out, given)
 
     def write(self, samples: Batch, path: Path) -> int:
-        """Write samples as their codec does; a folder appears when it is whole.
+        """See `streaming.write_parts`."""
+        n = len(next(iter(samples.values())))
+        return write_parts(self.codec, [dict(samples)], n, path)
+
+    def write_drawn(
+        self,
+        n: int,
+        path: Path,
+        *,
+        seed: int = 0,
+        options: Mapping[str, Any] | None = None,
+        inputs: Sequence[Any] | None = None,
+        on_progress: OnProgress | None = None,
+        **condition: Condition,
+    ) -> int:
+        """Draw as `draw` and write as `write`, in one: where the kind of file allows it, samples
+        are written as they are drawn, however many there are.
 
         Returns:
-            How many were written; fewer than there are where some are none of their kind.
+            How many were written.
 
         Raises:
-            UserError: A suffix that the codec does not know, a folder with other files, or a disk
-                that refuses.
+            UserError: As both.
         """
-        self.codec.check(path)
-        if path.suffix:
-            return self.codec.write(samples, path)
-        with whole_folder(path) as partial:
-            return self.codec.write(samples, partial)
+        self.check_number(n, None if self.game.inputs() else path, given=bool(condition))
+        check_seed(seed)
+        given = self.conditioned(n, condition) | self._inputs(n, inputs)
+        settings = self.options(options or {})
+        if self.modality.standing(self.codec) is not None and not given:
+            return self.write(self.draw(n, seed=seed, options=options), path)
+        blocks = drawn(self.game, n, seed, given, settings)
+        parts = in_parts(blocks, self.codec, n, self.name, on_progress)
+        return write_parts(self.codec, parts, n, path)
 
     @torch.no_grad()
     def interpolate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -70,12 +70,31 @@ class ImageCodec(Codec):
             with atomic(path) as partial:
                 save_stamped(picture, partial)
         else:
-            digits = len(str(len(images) - 1))
-            for number, picture in enumerate(to_pictures(images)):
-                label = "" if labels is None else f"_class{int(labels[number])}"
-                with atomic(path / f"{number:0{digits}d}{label}.png") as partial:
-                    save_stamped(picture, partial)
+            self._write_singly(batch, path, 0, len(images))
         return len(images)
+
+    def streams(self, path: Path) -> bool:
+        """Whether pictures are written one by one: into a folder."""
+        return not path.suffix
+
+    def write_parts(self, parts: Iterable[Batch], n: int, path: Path) -> int:
+        """As `write`; a folder's pictures as they come."""
+        if not self.streams(path):
+            return super().write_parts(parts, n, path)
+        self.check(path)
+        written = 0
+        for part in parts:
+            self._write_singly(part, path, written, n)
+            written += len(part["image"])
+        return written
+
+    def _write_singly(self, batch: Batch, folder: Path, first: int, n: int) -> None:
+        """Pictures as files of a folder, the first of them being the `first`-th of n."""
+        labels, digits = batch.get("label"), len(str(n - 1))
+        for row, picture in enumerate(to_pictures(batch["image"])):
+            label = "" if labels is None else f"_class{int(labels[row])}"
+            with atomic(folder / f"{first + row:0{digits}d}{label}.png") as partial:
+                save_stamped(picture, partial)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         framing = self.framing

@@ -8,7 +8,7 @@ et al. 2021, arXiv:2102.08369, section 3.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -22,7 +22,6 @@ from zerosum.data.codec import Codec
 from zerosum.data.fields import Batch, Field
 from zerosum.data.order import draw
 from zerosum.errors import UserError, nearest, require
-from zerosum.files import atomic
 from zerosum.modalities.tables.columns import (
     Column,
     Derived,
@@ -54,7 +53,8 @@ from zerosum.modalities.tables.stored import (
     own_conditions,
     row_field,
 )
-from zerosum.modalities.tables.values import numbers_of
+from zerosum.modalities.tables.values import DAY, numbers_of
+from zerosum.modalities.tables.writing import rows_to
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -238,6 +238,13 @@ class TableCodec(Codec):
 
     def decode(self, batch: Batch) -> pd.DataFrame:
         """Rows as a data frame with the names, order and types of the columns."""
+        return self.decode_part(batch, 0, len(batch["row"]))
+
+    def decode_part(self, batch: Batch, first: int, n: int) -> pd.DataFrame:
+        """As `decode`, of rows that are the `first`-th of n and those after it.
+
+        What follows from a row's place (identifiers, rare values) is as in one data frame of all.
+        """
         pd = require("pandas", "tables")
         row = batch["row"].detach().cpu().double().numpy()
         spans = {(span.column, span.part): span for span in self.row.spans}
@@ -251,12 +258,13 @@ class TableCodec(Codec):
             else:
                 span = spans[column.name, "category"]
                 some = row[:, span.start : span.stop]
-                series[column.name] = values_of(column, some, number)
+                series[column.name] = values_of(column, some, number, first)
         for column in (*self.columns, *self.hidden):
             if isinstance(column, Fixed):
                 series[column.name] = typed([column.value] * len(row), column.dtype)
             elif isinstance(column, Identifier):
-                series[column.name] = widened(made(column, len(row)), column.dtype)
+                values, most = made(column, len(row), first), column.first + n - 1
+                series[column.name] = widened(values, column.dtype, most)
         for constraint in self.constraints:
             hidden = series.get(constraint.hidden)
             series |= constraint.derive(series, hidden, self.described)
@@ -271,20 +279,27 @@ class TableCodec(Codec):
 
     def write(self, batch: Batch, path: Path) -> int:
         """Rows as .csv, .csv.gz, .tsv or .parquet."""
-        self.check(path)
-        return self.write_rows(self.decode(batch), path)
+        return self.write_parts([batch], len(batch["row"]), path)
 
     def write_rows(self, frame: pd.DataFrame, path: Path) -> int:
         """A data frame as .csv, .csv.gz, .tsv or .parquet."""
-        frame.attrs = {}  # parquet would keep them
-        with atomic(path) as partial:
-            if path.suffix.lower() == ".parquet":
-                require("pyarrow", "tables")
-                frame.to_parquet(partial, index=False)
-            else:
-                between = "\t" if ".tsv" in path.name.lower() else ","
-                frame.to_csv(partial, index=False, sep=between)
+        with rows_to(path) as write:
+            write(frame)
         return len(frame)
+
+    def streams(self, path: Path) -> bool:
+        return True
+
+    def write_parts(self, parts: Iterable[Batch], n: int, path: Path) -> int:
+        self.check(path)
+        written, numbers = 0, [c for c in self.described.values() if isinstance(c, Number)]
+        dates = [c for c in numbers if c.dtype.startswith("datetime64")]
+        moments = [date.name for date in dates if date.unit % DAY]
+        with rows_to(path, moments) as write:
+            for part in parts:
+                write(self.decode_part(part, written, n))
+                written += len(part["row"])
+        return written
 
     def check(self, path: Path) -> None:
         if not path.name.lower().endswith(self.suffixes):

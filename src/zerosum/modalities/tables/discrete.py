@@ -47,29 +47,32 @@ def codes_of(column: Discrete, series: pd.Series) -> NDArray[np.int64]:
     return codes
 
 
-def values_of(column: Discrete, row: NDArray[np.float64], number: int) -> pd.Series:
-    """The values of encoded rows (N, categories) of the `number`-th learned column."""
+def values_of(
+    column: Discrete, row: NDArray[np.float64], number: int, first: int = 0
+) -> pd.Series:
+    """The values of encoded rows (N, categories) of the `number`-th learned column, the `first`-th
+    row of a table and those after it."""
     joint: list[Any] = [*column.values]
     if column.rare:
         joint.append(None)
     if column.missing:
         joint.append(None)
     values = [joint[i] for i in row.argmax(1).tolist()]
-    here, picked = rare_of(column, row, number)
+    here, picked = rare_of(column, row, number, first)
     for place, which in zip(here.tolist(), picked.tolist()):
         values[place] = column.rare[which]
     return typed(values, column.dtype)
 
 
 def rare_of(
-    column: Discrete, row: NDArray[np.float64], number: int
+    column: Discrete, row: NDArray[np.float64], number: int, first: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which rows (N, categories) hold rare values, and which ones: settled, or drawn by place."""
     if not column.rare:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     place = len(column.values)
     here = np.flatnonzero(row.argmax(1) == place)
-    words = draw((SEED, RARE, number), here)
+    words = draw((SEED, RARE, number), here + first)
     level = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
     shares = np.cumsum(column.rare_counts) / sum(column.rare_counts)
     picked = np.searchsorted(shares, level, side="right").clip(max=len(column.rare) - 1)

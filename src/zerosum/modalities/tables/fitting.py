@@ -23,7 +23,7 @@ from zerosum.modalities.tables.columns import (
 from zerosum.modalities.tables.frames import column as one_column
 from zerosum.modalities.tables.identifiers import fit_identifier
 from zerosum.modalities.tables.kinds import PLAINLY, KindName, Rules, kind_of
-from zerosum.modalities.tables.values import clock_of, marked, numbers_of, plain
+from zerosum.modalities.tables.values import clock_of, coarsest, marked, numbers_of, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,6 +140,9 @@ def _number(series: pd.Series, rules: Rules) -> Number:
     values = numbers_of(seen, date=date, unit=unit)
     if not np.isfinite(values).all():
         raise UserError(f"column '{series.name}' holds infinite numbers: mend or remove them")
+    if unit:
+        coarse = coarsest(values * unit, unit)
+        values, unit = values * unit / coarse, coarse
     distinct, counts = np.unique(values, return_counts=True)
     spikes = distinct[counts >= rules.spikes * len(series)] if len(distinct) > 1 else distinct[:0]
     rest = values[~np.isin(values, spikes)]

@@ -104,14 +104,15 @@ def fit_identifier(series: pd.Series, reason: str) -> Identifier:
     return Identifier(**form, prefix=_unused(texts, "row-"))
 
 
-def made(column: Identifier, n: int) -> list[Any]:
-    """New values (n,) of a column, all different; None where one is missing."""
-    numbers = range(column.first, column.first + n)
+def made(column: Identifier, n: int, first: int = 0) -> list[Any]:
+    """New values (n,) of a column for the `first`-th row of a table and those after it, all
+    different; None where one is missing."""
+    numbers = range(column.first + first, column.first + first + n)
     values: list[Any] = list(numbers)
     if not column.number:
         values = [f"{column.prefix}{i:0{column.width}d}{column.suffix}" for i in numbers]
     if column.missing:
-        words = draw((_SEED, _ABSENT), np.arange(n))
+        words = draw((_SEED, _ABSENT), np.arange(first, first + n))
         level = (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
         values = [None if absent else v for absent, v in zip(level < column.missing, values)]
     return values

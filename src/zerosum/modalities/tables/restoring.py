@@ -60,10 +60,9 @@ def typed(values: Sequence[Any], dtype: str) -> pd.Series:
     return objects.astype(dtype)
 
 
-def widened(values: Sequence[Any], dtype: str) -> pd.Series:
-    """As `typed`, for whole numbers that may have outgrown their type: a wider one then."""
-    if dtype.lower().startswith(("int", "uint")):
-        most = max((value for value in values if value is not None), default=0)
-        if most > np.iinfo(dtype.lower()).max:
-            dtype = "Int64" if dtype[0].isupper() else "int64"
+def widened(values: Sequence[Any], dtype: str, most: int) -> pd.Series:
+    """As `typed`, for whole numbers of up to `most`, which may have outgrown their type: a wider
+    one then."""
+    if dtype.lower().startswith(("int", "uint")) and most > np.iinfo(dtype.lower()).max:
+        dtype = "Int64" if dtype[0].isupper() else "int64"
     return typed(values, dtype)

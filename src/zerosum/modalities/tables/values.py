@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2})?)?")
 _MARKED = re.compile(r"[\W_]*\d[\d\W_]*")
 _MOSTLY = 0.9  # share of texts from which they are all said to be of a kind
-_DAY = 86_400.0
+DAY = 86_400.0
 
 
 def marked(values: Iterable[Any]) -> bool:
@@ -51,7 +51,14 @@ def clock_of(series: pd.Series) -> tuple[str, float]:
     if pd.api.types.is_numeric_dtype(series.dtype):
         return "", 0.0
     date = date_format(series.dropna())
-    return date, (_DAY if len(date) == 8 else 1.0) if date else 0.0
+    return date, (DAY if len(date) == 8 else 1.0) if date else 0.0
+
+
+def coarsest(seconds: NDArray[np.float64], unit: float) -> float:
+    """The longest of a day, an hour and a minute that moments (N,) are whole multiples of, in
+    seconds; the unit that they are in where it is none."""
+    clocks = (DAY, 3_600.0, 60.0)
+    return next((c for c in clocks if c > unit and not (seconds % c).any()), unit)
 
 
 def numbers_of(series: pd.Series, *, date: str, unit: float) -> NDArray[np.float64]:
