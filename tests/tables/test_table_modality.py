@@ -202,3 +202,30 @@ def test_a_table_about_the_files_beside_it_is_no_table_to_learn(tmp_path, name, 
     assert bool(MODALITY.reads(str(tmp_path))) == read
     (tmp_path / "0.png").unlink()
     assert MODALITY.reads(str(tmp_path)) == f"a folder with a table ({name})"
+
+
+def test_inspection_says_when_rows_follow_each_other_in_time(tmp_path):
+    rng, n = np.random.default_rng(0), 120
+    days = pd.date_range("2024-01-01", periods=n, freq="D").strftime("%Y-%m-%d")
+    prices = pd.DataFrame({"day": days, "price": rng.normal(10, 1, n).round(2)})
+    visits = pd.DataFrame(
+        {
+            "patient": np.repeat([f"P{i}" for i in range(20)], 6),
+            "week": np.tile(np.arange(6), 20),
+            "pulse": rng.integers(60, 90, n),
+        }
+    )
+
+    def noted(frame):
+        frame.to_csv(tmp_path / "rows.csv", index=False)
+        return " ".join(MODALITY.inspect(str(tmp_path / "rows.csv")).notes)
+
+    train = f"zerosum train {{}} --data {tmp_path / 'rows.csv'}"
+    assert "in the order of 'day'" in noted(prices) and train.format("timegan") in noted(prices)
+    assert "in the order of 'day'" in noted(prices[::-1])
+    assert train.format("doppelganger") + " data.series=patient" in noted(visits)
+    for frame in (prices, visits):
+        assert "order" not in noted(frame.sample(frac=1, random_state=0))
+    assert "order" not in noted(prices.head(40))  # too few to tell
+    assert "order" not in noted(visits.drop(columns="week"))
+    assert "order" not in noted(prices.assign(day=range(n)))  # row numbers are no time

@@ -18,6 +18,7 @@ from zerosum.modalities.tables.columns import (
 )
 from zerosum.modalities.tables.config import Table
 from zerosum.modalities.tables.fitting import fit_columns, respelled
+from zerosum.modalities.tables.following import in_time
 from zerosum.modalities.tables.opening import find
 from zerosum.modalities.tables.schema import schema_of, text
 
@@ -75,7 +76,7 @@ def inspect(path: str, *, limit: int | None = None) -> Inspection:
     return Inspection(
         path=path,
         rows=rows,
-        notes=found.notes,
+        notes=(*found.notes, *in_time(path, frame, columns)),
         warnings=_warnings(frame, columns, repeated),
         command=f"zerosum train ctgan --data {shlex.quote(path)}",
         facts=facts,
