@@ -360,7 +360,7 @@ PRESETS = {
         ),
         optim=dict.fromkeys(TRIO, FALLING),
         ema=Averaging(half_life=15_000),
-        train=LENGTH.model_copy(update={"examples": 600_000, "batch": 64}),
+        train=LENGTH.model_copy(update={"examples": 900_000, "batch": 64}),
         about="imitation, by a generator that corrects random graphs",
         sources=cite(PAPER, "model.features", "model.judge_hidden"),
     ),
