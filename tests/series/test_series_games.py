@@ -118,6 +118,21 @@ def test_quantgans_series_are_stationary():
     torch.testing.assert_close(early[:, 1:], late[:, :-1])
 
 
+def test_quantgans_samples_lie_between_the_extremes_of_the_training_part():
+    """Laid in again, tails would make hundreds of a number that is half as far out again."""
+    recipe = zerosum.recipe("quantgan/tiny").override({"data.scale": "gaussian"})
+    split, recipe = prepare(recipe, Runtime(torch.device("cpu")))
+    made = build_game(recipe)
+    made.learn_from(split)
+    with torch.no_grad():
+        made.generator.last.weight.mul_(10_000)
+    z, codec = made.latent(16), split.codec
+    assert made.train().decode(z, {})["series"].abs().max() > 100  # losses see what was drawn
+    own = codec.unscaled(made.eval().decode(z, {})["series"])
+    assert own.min((0, 1)) == pytest.approx(codec.low, rel=1e-5)
+    assert own.max((0, 1)) == pytest.approx(codec.high, rel=1e-5)
+
+
 def test_doppelganger_takes_series_apart_and_puts_them_together():
     made, batch = game("doppelganger")
     told, shape = made.parted(batch)

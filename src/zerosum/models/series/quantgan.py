@@ -8,7 +8,8 @@ The codec takes heavy tails out of the returns by Lambert's W and lays them in a
 paper (`data.scale=gaussian`).
 
 Deviations: the critic says one number for a series, from its last step, which sees `field` steps;
-samples come from averaged weights.
+samples come from averaged weights, and lie between the extremes of the training part: where tails
+are laid in, a number that is twice as far out as any that was seen would be a thousand times it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field as Setting
 from torch import Tensor, nn
@@ -24,14 +26,19 @@ from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
+from zerosum.data.source import Split
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
 from zerosum.losses.penalties import r1
 from zerosum.modalities.series import Series
+from zerosum.modalities.series.codec import SeriesCodec
 from zerosum.modalities.series.model import SeriesConfig
 from zerosum.nets.temporal import TemporalNet
 
 
 class QuantGAN(LatentGame):
+    ends: Tensor
+    """Least and greatest number of each channel in the training part, (2, C), as scaled."""
+
     class Config(SeriesConfig):
         latent: Count = 3
         """Numbers of noise a step."""
@@ -52,6 +59,13 @@ class QuantGAN(LatentGame):
         shape = {"width": config.width, "blocks": config.blocks}
         self.generator = TemporalNet(config.latent, config.channels, **shape)
         self.critic = TemporalNet(config.channels, 1, **shape)
+        ends = torch.tensor([-torch.inf, torch.inf])
+        self.register_buffer("ends", ends[:, None].repeat(1, config.channels))
+
+    def learn_from(self, split: Split) -> None:
+        if isinstance(split.codec, SeriesCodec):
+            codec = split.codec
+            self.ends.copy_(codec.scaled(np.stack([codec.low, codec.high])))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
@@ -68,7 +82,8 @@ class QuantGAN(LatentGame):
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         # What lies before has no whole past of its own, and is dropped.
-        return {"series": self.generator(z)[:, self.generator.field - 1 :]}
+        series = self.generator(z)[:, self.generator.field - 1 :]
+        return {"series": series if self.training else series.clamp(*self.ends)}
 
     def judge(self, series: Tensor) -> Tensor:
         """Logits (B,) of series (B, T, C)."""
