@@ -1,6 +1,7 @@
 """Systems for time series beside what is no GAN, on prices, appliances, power demand and motion.
 
-    OMP_NUM_THREADS=1 python benchmarks/series.py --out runs/series --page series.md
+    export OMP_NUM_THREADS=1
+    python benchmarks/series.py --out runs/series --page docs/benchmarks/series.md
     python benchmarks/series.py --out runs/series --sets stock --seeds 3
 
 Each system learns each set by its own preset for it; where it has none, by that of the set `stock`
@@ -21,9 +22,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 import zerosum
+from zerosum.bench.pages import between_marks
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
-from zerosum.files import write_text
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
 
 SYSTEMS = {
@@ -86,17 +87,23 @@ def cell(values: list[float], name: str) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """A line for each set and method: means over seeds, with their standard deviation."""
-    groups: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for row in rows:
-        groups.setdefault((row["set"], row["name"]), []).append(row["scores"])
-    lines = [f"| set | method | seeds | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 3) + "|"]
+    """A table for each set, a line for each method: means over seeds, with their standard
+    deviation, of the scores that any of them has there."""
+    tables = []
     for data in SYSTEMS:
-        for (where, name), some in groups.items():
-            if where == data:
-                cells = [cell([s[n] for s in some if n in s], n) for n in SHOWN]
-                lines.append(f"| {data} | {name} | {len(some)} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        methods: dict[str, list[dict[str, float]]] = {}
+        for row in rows:
+            if row["set"] == data:
+                methods.setdefault(row["name"], []).append(row["scores"])
+        shown = [
+            name for name in SHOWN if any(name in s for some in methods.values() for s in some)
+        ]
+        lines = [f"| {data} | seeds | {' | '.join(shown)} |", "|---" * (len(shown) + 2) + "|"]
+        for name, some in methods.items():
+            cells = [cell([s[n] for s in some if n in s], n) for n in shown]
+            lines.append(f"| {name} | {len(some)} | {' | '.join(cells)} |")
+        tables += ["\n".join(lines)] if methods else []
+    return "\n\n".join(tables) + "\n"
 
 
 def main() -> None:
@@ -104,7 +111,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--page", type=Path, help="write the table here, too")
+    parser.add_argument("--page", type=Path, help="page whose table is replaced")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     file = given.out / "rows.jsonl"
@@ -135,7 +142,7 @@ def main() -> None:
                         keep(data, one.name, seed, scored(one))
     print(table(rows))
     if given.page is not None:
-        write_text(given.page, table(rows))
+        between_marks(given.page, "series", table(rows))
 
 
 if __name__ == "__main__":
