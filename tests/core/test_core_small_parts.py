@@ -372,6 +372,21 @@ def test_train_hands_values_and_pictures_to_an_own_logger(tmp_path):
     assert [row["values"] for row in rows] == [heard for _, heard in listener.heard]
 
 
+def test_numbers_too_small_to_be_normal_are_none_while_a_run_trains(tmp_path):
+    class Probe(Listener):
+        def scalars(self, values, progress):
+            self.heard.append((float(torch.tensor(1e-40) * 1), values))
+
+    recipe = zerosum.recipe("gan/tiny").override(
+        {"train.examples": 64, "train.log_every": 32, "evaluate.samples": 0}
+    )
+    probe = Probe()
+    before = float(torch.tensor(1e-40) * 1)
+    zerosum.train(recipe, tmp_path / "run", loggers=[probe], quiet=True)
+    assert [seen for seen, _ in probe.heard] == [0.0, 0.0]
+    assert before > 0 and float(torch.tensor(1e-40) * 1) == before
+
+
 def test_a_game_without_config_is_built_from_the_base():
     assert Duel().config == GameConfig()
 

@@ -59,6 +59,21 @@ def uncompiled() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def without_denormals() -> Iterator[None]:
+    """Within it numbers below 1e-38 count as 0 on a CPU.
+
+    Weights that decay, and moments of gradients that vanish, come to lie there, and arithmetic
+    takes several times as long: late steps of `medgan` six times, measured.
+    """
+    before = not bool(torch.tensor(1e-40).mul(1.0))
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
 @runtime_checkable
 class AveragesBuffers(Protocol):
     """A module with running statistics that several ranks should share."""

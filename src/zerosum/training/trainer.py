@@ -16,7 +16,7 @@ from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import build_game
 from zerosum.core.registry import recipe as find_recipe
-from zerosum.core.runtime import Runtime
+from zerosum.core.runtime import Runtime, without_denormals
 from zerosum.data.codec import Codec, read_codec
 from zerosum.data.feed import Feed, feed
 from zerosum.data.source import Examples, MutableSource, Split
@@ -106,6 +106,7 @@ class Trainer:
                 for line in recipe.warnings:
                     self.screen.note(line)
                 stack.enter_context(self._interrupts)
+                stack.enter_context(without_denormals())
                 return self._train(recipe, split, game, runtime)
         except UserError as error:
             if not runtime.first:  # what rank 0 found is rank 0's to say
