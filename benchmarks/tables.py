@@ -8,7 +8,8 @@ Each training is a process of its own, `zerosum train SYSTEM/adult`, whose proce
 system, codec, sheets, checkups and scores included) the system tells. A row for each system and
 seed is kept in OUT/rows.jsonl; a stopped run goes on. The package is trained for 30 epochs on the
 same rows, missing values as a category, by the Python that is named, which needs `ctgan` and
-pandas; its rows are scored by the same protocol.
+pandas; its rows are scored by the same protocol, but for those that hold a value which no training
+row has.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.registry import Sets, known_metrics
 from zerosum.modalities.tables import MODALITY, Table
+from zerosum.modalities.tables.opening import find
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
 
 SYSTEMS = ("ctgan", "tvae", "medgan")
@@ -85,12 +87,15 @@ def peers(python: str, seed: int, out: Path) -> dict[str, float]:
     real = codec.decode(split.train.some(SAMPLES))
     real.fillna("?").to_csv(rows, index=False)
     seconds = timed([python, "-c", PEER, str(rows), str(made), str(seed)])
-    fake = Table(path=str(made), holdout=0, columns=(), kinds={}).open(codec).train
+    frame = find(Table(path=str(made), holdout=0, columns=(), kinds={})).train
+    known = codec.knows(frame)  # it may round a number to one that no row has
+    print(f"ctgan package, seed {seed}: {len(frame) - known.sum():,} rows hold unknown values")
     judge = Judge(
         MODALITY.features(None, {}, ""), known_metrics(MODALITY.own_metrics), codec.decode
     )
     assert split.heldout is not None
-    batches = (split.train.some(SAMPLES), fake.some(SAMPLES), split.heldout.some(SAMPLES))
+    fake = codec.encode(frame[known].reset_index(drop=True))
+    batches = (split.train.some(SAMPLES), fake, split.heldout.some(SAMPLES))
     sets = Sets(*(judge.embed(batch) for batch in batches), seed)
     taken = [one for metric in METRICS for one in judge.take(metric, sets)]
     return {one.name: one.score.value for one in taken} | {"seconds": seconds}
