@@ -12,6 +12,7 @@ the ceiling, and random words of SELFIES where the data are words.
 from __future__ import annotations
 
 import argparse
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,10 +56,13 @@ def main() -> None:
     assert isinstance(source, MoleculeSource)
     count, train = arguments.samples, set(source.smiles)
     rows = choose((0, LIMIT), len(source), min(count, len(source))).tolist()
+    # KL looks at the first molecules of each set: files begin with the small ones.
+    shuffled = random.Random(0)
+    shuffled.shuffle(rows)
     real = [source.smiles[row] for row in rows]
     sets: dict[str, Sequence[str | None]] = {}
     if isinstance(aside, MoleculeSource):
-        sets["held-out molecules"] = aside.smiles[:count]
+        sets["held-out molecules"] = shuffled.sample(aside.smiles, min(count, len(aside)))
     if isinstance(codec, SelfiesCodec):
         for name, shares in (("random SELFIES", False), ("random SELFIES by shares", True)):
             sets[name] = random_selfies(source.smiles, codec, count, 0, shares=shares)
