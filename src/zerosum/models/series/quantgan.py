@@ -35,10 +35,25 @@ from zerosum.modalities.series.model import SeriesConfig
 from zerosum.nets.temporal import TemporalNet
 
 
-class QuantGAN(LatentGame):
-    ends: Tensor
-    """Least and greatest number of each channel in the training part, (2, C), as scaled."""
+class Within(nn.Module):
+    """Series (B, T, C) between the least and the greatest number of each channel, when sampled.
 
+    Attributes:
+        ends: Both, (2, C).
+    """
+
+    ends: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        ends = torch.tensor([-torch.inf, torch.inf])
+        self.register_buffer("ends", ends[:, None].repeat(1, channels))
+
+    def forward(self, series: Tensor) -> Tensor:
+        return series if self.training else series.clamp(*self.ends)
+
+
+class QuantGAN(LatentGame):
     class Config(SeriesConfig):
         latent: Count = 3
         """Numbers of noise a step."""
@@ -59,16 +74,18 @@ class QuantGAN(LatentGame):
         shape = {"width": config.width, "blocks": config.blocks}
         self.generator = TemporalNet(config.latent, config.channels, **shape)
         self.critic = TemporalNet(config.channels, 1, **shape)
-        ends = torch.tensor([-torch.inf, torch.inf])
-        self.register_buffer("ends", ends[:, None].repeat(1, config.channels))
+        self.within = Within(config.channels)
 
     def learn_from(self, split: Split) -> None:
         if isinstance(split.codec, SeriesCodec):
             codec = split.codec
-            self.ends.copy_(codec.scaled(np.stack([codec.low, codec.high])))
+            self.within.ends.copy_(codec.scaled(np.stack([codec.low, codec.high])))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.generator]}
+
+    def generators(self) -> list[nn.Module]:
+        return [self.generator, self.within]
 
     def turns(self) -> list[Turn]:
         return [Turn("critic", self.critic_loss), Turn("generator", self.generator_loss)]
@@ -82,8 +99,7 @@ class QuantGAN(LatentGame):
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
         # What lies before has no whole past of its own, and is dropped.
-        series = self.generator(z)[:, self.generator.field - 1 :]
-        return {"series": series if self.training else series.clamp(*self.ends)}
+        return {"series": self.within(self.generator(z)[:, self.generator.field - 1 :])}
 
     def judge(self, series: Tensor) -> Tensor:
         """Logits (B,) of series (B, T, C)."""
