@@ -112,9 +112,9 @@ def generate(
         return
     noun = generator.modality.noun
     progress = ProgressBar(quiet, noun)
+    values = {name: _cycled(name, text, n) for name, text in given.items()}
+    objects = None if inputs is None else generator.read_inputs(inputs, n)
     if not (counts or filter_ or where or raw):
-        values = {name: _cycled(name, text, n) for name, text in given.items()}
-        objects = None if inputs is None else generator.read_inputs(inputs, n)
         with progress.counted("drawn", n) as told:
             written = generator.write_drawn(
                 n, path, seed=seed, options=settings, inputs=objects, on_progress=told, **values
@@ -133,8 +133,6 @@ def generate(
     elif where:
         samples = generator.draw_where(n, where, seed=seed, options=settings)
     else:
-        values = {name: _cycled(name, text, n) for name, text in given.items()}
-        objects = None if inputs is None else generator.read_inputs(inputs, n)
         samples = generator.draw(n, seed=seed, options=settings, inputs=objects, **values)
     write = generator.codec.write_raw if raw else generator.write
     written = write(samples, path)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from zerosum.core.draw import check_finite
@@ -58,7 +57,6 @@ def in_parts(
             yield part
 
 
-@torch.no_grad()
 def write_parts(codec: Codec, parts: Iterable[dict[str, Tensor]], n: int, path: Path) -> int:
     """Write samples as their codec does; a folder appears when it is whole.
 
