@@ -76,20 +76,22 @@ def without_denormals() -> Iterator[None]:
 
 @runtime_checkable
 class AveragesBuffers(Protocol):
-    """A module with running statistics that several ranks should share."""
+    """A module with running statistics: ranks share them, averaged weights have averaged ones."""
 
     averaged_buffers: tuple[str, ...]
 
 
-def running_buffers(module: nn.Module) -> Iterator[Tensor]:
-    """Buffers that are running statistics of what a rank saw."""
-    for part in module.modules():
+def running_buffers(module: nn.Module) -> dict[str, Tensor]:
+    """Buffers that are running statistics of what a network saw, by their names in it."""
+    found = {}
+    for place, part in module.named_modules():
+        own = dict(part.named_buffers(recurse=False))
         if isinstance(part, nn.modules.batchnorm._NormBase):
             names: tuple[str, ...] = ("running_mean", "running_var")
         else:
             names = part.averaged_buffers if isinstance(part, AveragesBuffers) else ()
-        for name in names:
-            yield from (b for n, b in part.named_buffers(recurse=False) if n == name)
+        found |= {f"{place}.{name}".lstrip("."): own[name] for name in names if name in own}
+    return found
 
 
 @dataclass
@@ -181,7 +183,7 @@ class Runtime:
         buffers that a module names in `averaged_buffers`. Others are constants, or follow from
         the weights, which are equal everywhere."""
         if self.world > 1:
-            self._average_flat(list(running_buffers(module)))
+            self._average_flat(list(running_buffers(module).values()))
 
     def broadcast(self, module: nn.Module) -> None:
         """Give every rank the parameters and buffers of rank 0."""

@@ -63,11 +63,12 @@ def heads(
         hard: Whether the likeliest category is taken whole.
     """
     made = []
-    for plain, moved, scalar in zip(raw.split(widths, 1), (raw + noise).split(widths, 1), scalars):
+    logits = (raw + noise) / temperature
+    for plain, moved, scalar in zip(raw.split(widths, 1), logits.split(widths, 1), scalars):
         if scalar:
             made.append(plain.tanh())
         elif hard:
             made.append(one_hot(moved.argmax(1), moved.shape[1]).to(raw.dtype))
         else:
-            made.append((moved / temperature).softmax(1))
+            made.append(moved.softmax(1))
     return torch.cat(made, 1)

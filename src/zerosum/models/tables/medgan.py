@@ -7,11 +7,13 @@ minibatch (minibatch averaging). The generator has shortcut connections and batc
 the decoder moves on with it.
 
 Binary codes, one-hot categories and modes come from a sigmoid and are judged by cross-entropy in
-the autoencoder; counts and other numbers by the squared error. Records are rounded: the codec
+the autoencoder; counts and other numbers by the squared error. Records are whole: the codec
 makes whole numbers of counts, and hard categories are the samples' own.
 
-Deviations: numbers are encoded as CTGAN's (arXiv:1907.00503, section 4.2); of a category's bits
-the greatest counts; pretraining is a share of the run; samples come from averaged weights.
+Deviations: numbers are encoded as CTGAN's (arXiv:1907.00503, section 4.2); categories are drawn in
+proportion to their bits, where the paper rounds (`draw=false`): the critic compares the means of
+bits that are no whole numbers yet, and rounding keeps no mean; pretraining is a share of the run;
+samples come from averaged weights.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, one_hot
 
 from zerosum.config import Count, Share
-from zerosum.core.game import Batch, LatentGame, Terms, Turn
+from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite
 from zerosum.data.spec import DataSpec, GameConfig
@@ -31,6 +33,7 @@ from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.tables import RowField, Table
 from zerosum.nets.mlp import mlp
+from zerosum.nets.rows import gumbel
 
 
 class Shortcut(nn.Module):
@@ -74,6 +77,10 @@ class MedGAN(LatentGame):
                 )
             return self.model_copy(update={"row": row})
 
+    class Options(SampleOptions):
+        draw: bool = True
+        """Draw categories in proportion to their bits; false takes the likeliest, as published."""
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size, self.critic_steps = config.latent, config.critic_steps
@@ -81,7 +88,7 @@ class MedGAN(LatentGame):
         self.objective = OBJECTIVES["nonsaturating"]
         self.scalars = [span.part == "scalar" for span in config.row.spans]
         self.widths = [span.width for span in config.row.spans]
-        width = sum(self.widths)
+        self.width = width = sum(self.widths)
         numbers = [scalar for scalar, n in zip(self.scalars, self.widths) for _ in range(n)]
         self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.bool), persistent=False)
         self.numbers: Tensor
@@ -115,19 +122,30 @@ class MedGAN(LatentGame):
         return {"critic": lambda batch: self.judge(batch["row"])}
 
     def latent(self, n: int, rng: torch.Generator | None = None) -> Tensor:
-        return self.normal(n, self.latent_size, rng=rng)
+        """Codes (n, latent + width): the paper's, and those that categories are drawn with."""
+        return self.normal(n, self.latent_size + self.width, rng=rng)
 
     def decode(self, z: Tensor, condition: Batch) -> dict[str, Tensor]:
-        """Rows (n, width): outside training of hard categories, the likeliest of each column."""
-        row = self.relaxed(self.decoder(self.generator(z)))
-        if self.training:
-            return {"row": row}
-        pieces = zip(row.split(self.widths, 1), self.scalars)
+        """Rows (n, width) with hard categories."""
+        assert isinstance(self.options, MedGAN.Options)
+        told = self.told(z[:, : self.latent_size])
+        chances = logsigmoid(told)
+        if self.options.draw:
+            chances = chances + gumbel(z[:, self.latent_size :])
+        parts = (x.split(self.widths, 1) for x in (told.tanh(), chances))
         hard = [
-            piece if scalar else one_hot(piece.argmax(1), piece.shape[1]).to(piece.dtype)
-            for piece, scalar in pieces
+            number if scalar else one_hot(bits.argmax(1), bits.shape[1]).to(told.dtype)
+            for number, bits, scalar in zip(*parts, self.scalars)
         ]
         return {"row": torch.cat(hard, 1)}
+
+    def told(self, code: Tensor) -> Tensor:
+        """What the decoder says (B, width) of the records whose codes (B, latent) are drawn."""
+        return self.decoder(self.generator(code))
+
+    def fake(self, n: int) -> Tensor:
+        """Rows (n, width) as the critic sees them in training."""
+        return self.relaxed(self.told(self.normal(n, self.latent_size)))
 
     def relaxed(self, told: Tensor) -> Tensor:
         """Rows (B, width) of what the decoder says: numbers by tanh, all else by a sigmoid."""
@@ -150,13 +168,13 @@ class MedGAN(LatentGame):
     def critic_loss(self, batch: Batch) -> Terms:
         row = batch["row"]
         with torch.no_grad():
-            fake = self.decode(self.latent(len(row)), {})["row"]
+            fake = self.fake(len(row))
         real_logits, fake_logits = self.judge(row), self.judge(fake)
         self.report(real_logits=real_logits, fake_logits=fake_logits)
         return {"adversarial": self.objective.critic(real_logits, fake_logits)}
 
     def generator_loss(self, batch: Batch) -> Terms:
-        fake = self.decode(self.latent(len(batch["row"])), {})["row"]
+        fake = self.fake(len(batch["row"]))
         return {"adversarial": self.objective.generator(self.judge(fake))}
 
 
