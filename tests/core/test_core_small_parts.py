@@ -221,6 +221,21 @@ def test_applied_gives_averages_and_takes_them_back_even_after_an_error():
     assert all(bool((average == 1).all()) for average in ema.shadow.values())
 
 
+def test_running_statistics_are_averaged_with_the_weights():
+    """Half of the way from 0 to what two batches leave behind, and what samples run on."""
+    game = Duel()
+    game.generator.append(nn.BatchNorm1d(2))
+    ema = EMA(game, half_life=10, ramp=0)
+    game.generator.train()
+    game.generator[3].running_mean.fill_(4.0)
+    game.generator[3].running_var.fill_(9.0)
+    ema.update(10, Progress(seen=10))
+    with ema.applied():
+        assert game.generator[3].running_mean.tolist() == pytest.approx([2.0, 2.0])
+        assert game.generator[3].running_var.tolist() == pytest.approx([5.0, 5.0])  # from 1
+    assert game.generator[3].running_mean.tolist() == [4.0, 4.0]
+
+
 def test_only_generators_are_averaged_and_their_buffers_come_along():
     game = Duel()
     game.generator.append(nn.BatchNorm1d(2))

@@ -344,7 +344,7 @@ def test_a_copy_is_treated_by_its_own_effects():
 
 def test_what_ranks_see_differently_is_averaged_over_them():
     _, game = built("gradient_norm,lecam")
-    shared = {id(buffer) for buffer in running_buffers(game)}
+    shared = {id(buffer) for buffer in running_buffers(game).values()}
     normal, anchored_ = game.remedies
     square = normal.norm.square
     for buffer in (square.total, square.weight, anchored_.anchors.real, anchored_.anchors.fake):

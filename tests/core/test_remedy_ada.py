@@ -118,7 +118,7 @@ def test_a_strength_that_is_set_follows_its_schedule_and_needs_no_objective():
 
 def test_the_ranks_average_what_p_follows_and_nothing_else():
     _, effect, _ = built()
-    shared = list(running_buffers(effect))
+    shared = list(running_buffers(effect).values())
     assert len(shared) == 2 and shared[0] is effect.total and shared[1] is effect.count
 
 

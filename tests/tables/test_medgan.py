@@ -78,6 +78,19 @@ def test_samples_are_whole_records():
     assert row[:, 0].abs().max() <= 1
 
 
+def test_categories_are_drawn_in_proportion_to_their_bits():
+    """Bits of 0.2, 0.6 and 0.4 are shares of 1/6, 1/2 and 1/3; the likeliest is the second."""
+    game = small().eval()
+    torch.nn.init.zeros_(game.decoder.weight)
+    with torch.no_grad():
+        game.decoder.bias.copy_(torch.tensor([0.0, 0.0, *torch.tensor([0.2, 0.6, 0.4]).logit()]))
+    shares = draw(game, 20_000, 0)["row"][:, 2:].mean(0)
+    error = 3.3 * 0.5 / 20_000**0.5  # of a share at most, one time in a thousand
+    assert shares.tolist() == pytest.approx([1 / 6, 1 / 2, 1 / 3], abs=error)
+    rounded = draw(game, 100, 0, options=MedGAN.Options(draw=False))["row"][:, 2:]
+    assert rounded.mean(0).tolist() == [0, 1, 0]
+
+
 def test_a_config_needs_a_table():
     with pytest.raises(UserError, match="medgan learns from tables"):
         MedGAN.Config().matched(DataSpec({}))
