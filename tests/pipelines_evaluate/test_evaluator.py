@@ -9,7 +9,7 @@ import torch
 from zerosum.core.frozen import Frozen
 from zerosum.errors import UserError
 from zerosum.metrics import frechet_distance
-from zerosum.metrics.record import compare
+from zerosum.metrics.record import ScoreRecord, compare
 from zerosum.metrics.registry import GENERAL, parse_metrics
 from zerosum.modalities.images.extractors import FunctionExtractor, Pixels, extractor
 from zerosum.modalities.images.judge import METRICS as IMAGE_METRICS
@@ -44,6 +44,27 @@ def test_a_run_is_scored_with_its_protocol(tiny_run):
     assert "180 samples for 300" in found.notes[1] and "--samples 180" in found.notes[1]
     assert len(Evaluator(("kd",), samples=180).run(tiny_run).notes) == 1
     assert found.held_out_note == "10 % (180 of 1,797), seed 0"
+
+
+def test_settings_of_sampling_are_scored_and_said(train, tmp_path):
+    """Truncated to nothing all styles are the mean one: a single picture, as Vendi counts them."""
+    run = train("stylegan2/tiny", tmp_path / "run")
+
+    def diverse(**options):
+        judge = Evaluator(("vendi",), features="pixels", samples=40, options=options)
+        return judge.run(run).scores[0]
+
+    assert diverse(truncation="0.0").value == pytest.approx(1, abs=0.01)
+    assert diverse(truncation=1.0).value == diverse().value > 1.1
+    assert diverse().sampling == {}
+    record = diverse(truncation=0.5)
+    assert record.sampling == {"truncation": "0.5"}
+    assert compare(record, diverse()).difference > 0  # one protocol
+    assert ScoreRecord.from_json(record.to_json()) == record
+    old = {name: value for name, value in record.to_dict().items() if name != "sampling"}
+    assert ScoreRecord.from_dict(old).sampling == {}
+    with pytest.raises(UserError, match="truncate"):
+        diverse(truncate=0.5)
 
 
 def test_scores_on_the_features_of_a_helper_say_that_they_flatter(tiny_run, monkeypatch):

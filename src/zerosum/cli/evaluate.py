@@ -60,6 +60,10 @@ def evaluate(
     size: Annotated[
         str | None, typer.Option(help="With --real: bring images to 64 or 64x128 pixels.")
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", help="A setting of sampling, such as truncation=0.7."),
+    ] = None,
     baselines: Annotated[
         bool,
         typer.Option("--baselines", help="Score honest methods that are no GAN beside it."),
@@ -77,6 +81,7 @@ def evaluate(
 
     Example: zerosum evaluate runs/demo --metrics fd,kd,prdc --samples 2000
     """
+    from zerosum.cli.generate import pairs
     from zerosum.errors import UserError
     from zerosum.files import must_be_json
     from zerosum.pipelines.evaluate import Evaluator
@@ -87,6 +92,8 @@ def evaluate(
         raise UserError("nothing to score: name the folder of a run, or give --real and --fake")
     if size is not None and runs:
         raise UserError("--size is for --real and --fake: runs have the size they learned at")
+    if option and not runs:
+        raise UserError("--option is for runs: --fake holds samples that are drawn")
     must_be_json(json)
     progress = ProgressBar(quiet)
     evaluator = Evaluator(
@@ -95,6 +102,7 @@ def evaluate(
         samples=samples,
         seed=seed,
         device=device,
+        options=pairs(option or [], "--option"),
         on_progress=progress,
     )
     try:
@@ -181,8 +189,9 @@ def _notes(found: Sequence[Evaluation]) -> list[str]:
         first = one.scores[0]
         weights = {True: ", averaged weights", False: ", last weights", None: ""}[first.averaged]
         held = f"held out: {one.held_out_note}"
+        drawn = "".join(f", {name}={value}" for name, value in first.sampling.items())
         lines.append(
-            f"against {first.data} ({first.split}; {held}), seed {first.seed}{weights}; "
+            f"against {first.data} ({first.split}; {held}), seed {first.seed}{weights}{drawn}; "
             "[95 % interval]"
         )
         lines += one.notes

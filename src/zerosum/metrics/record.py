@@ -34,7 +34,8 @@ PROTOCOL = (
 )
 """Fields in which two comparable records agree, in the order in which differences are named.
 
-Seed, versions and averaging may differ: they tell runs and repetitions apart, not protocols.
+Seed, versions, averaging and settings of sampling may differ: they tell runs and repetitions
+apart, not protocols.
 """
 
 
@@ -61,6 +62,7 @@ class ScoreRecord:
         seed: Of the samples and of all that is drawn.
         versions: Of the libraries.
         averaged: Whether the generator's averaged weights (EMA) were used; None where unknown.
+        sampling: Settings of sampling that are not the game's own, such as truncation.
         kind: A score of fakes, or the ceiling that other reals reach.
     """
 
@@ -82,6 +84,7 @@ class ScoreRecord:
     seed: int
     versions: Mapping[str, str] = field(default_factory=lambda: versions())
     averaged: bool | None = None
+    sampling: Mapping[str, Setting] = field(default_factory=dict)
     kind: Literal["score", "ceiling"] = "score"
 
     def taken(self, metric: str, score: Score, parameters: Mapping[str, Setting]) -> ScoreRecord:
@@ -132,6 +135,7 @@ class ScoreRecord:
         """
         if not isinstance(tree, dict):
             raise UserError("this is no score record: it is no mapping of names to values")
+        tree = {"sampling": {}, **tree}  # once nothing but a game's own settings could be scored
         known = {item.name for item in fields(cls)}
         wrong = sorted(known ^ set(tree))
         if wrong:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -78,6 +78,7 @@ class Evaluator:
         samples: int = 2000,
         seed: int = 0,
         device: str = "auto",
+        options: Mapping[str, Any] | None = None,
         on_progress: OnProgress | None = None,
     ) -> None:
         """Settle the protocol.
@@ -88,6 +89,7 @@ class Evaluator:
             samples: Fakes to draw; as many reals at most, and as many held-out ones.
             seed: Of the samples and of all that metrics draw.
             device: Where networks run.
+            options: Settings of sampling of the runs, such as `{"truncation": 0.7}`.
             on_progress: Called with what is being done, done, and of how many.
 
         Raises:
@@ -96,7 +98,7 @@ class Evaluator:
         if samples < FEWEST:
             raise UserError(f"{samples} samples are too few: give --samples {FEWEST} or more")
         self.names, self.features, self.samples, self.seed = names, features, samples, seed
-        self.device = find_device(device)
+        self.device, self.options = find_device(device), options or {}
         self._report = on_progress or (lambda _what, _done, _total: None)
         self._cache = FeatureCache()
         self._references: dict[str, Reference] = {}
@@ -107,7 +109,8 @@ class Evaluator:
         """Score a run or an exported model against the data it was trained on.
 
         Raises:
-            UserError: No such run, data that are gone, or a metric that cannot be taken on them.
+            UserError: No such run, data that are gone, a setting of sampling that it has not, or
+                a metric that cannot be taken on them.
         """
         generator = Generator.load(path, device=str(self.device), module=module)
         reference = self._learned(generator)
@@ -201,7 +204,7 @@ class Evaluator:
         self._report("drawing", 0, self.samples)
         split = reference.split
         inputs, truth = given_inputs(generator.game, split.train, split.heldout, self.samples)
-        fake = generator.drawn_on(inputs, self.samples, self.seed)
+        fake = generator.drawn_on(inputs, self.samples, self.seed, self.options)
         self._report("drawing", self.samples, self.samples)
         return fake, truth
 
@@ -278,6 +281,7 @@ class Evaluator:
             dtype=str(embedded.features.dtype).removeprefix("torch."),
             seed=self.seed,
             averaged=averaged,
+            sampling={} if averaged is None else {k: str(v) for k, v in self.options.items()},
         )
         train = reference.split.train
         learned = reference.modality.learned(train) if isinstance(train, Source) else None
@@ -322,7 +326,7 @@ class Evaluator:
         key = (form.data_hash, form.features, form.weight_hash)
         if key not in self._ceilings:
             # Averaged or not is a matter of fakes.
-            blank = replace(form, kind="ceiling", averaged=None)
+            blank = replace(form, kind="ceiling", averaged=None, sampling={})
             sets = Sets(real, fresh, None, self.seed, learned=learned)
             records: list[ScoreRecord] = []
             complaints: list[str] = []

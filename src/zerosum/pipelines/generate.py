@@ -360,11 +360,13 @@ class Generator:
         """
         return self.modality.read_objects(path, self.codec, n)
 
-    def drawn_on(self, inputs: Batch, n: int, seed: int) -> dict[str, Tensor]:
+    def drawn_on(
+        self, inputs: Batch, n: int, seed: int, options: Mapping[str, Any] | None = None
+    ) -> dict[str, Tensor]:
         """Samples (n, ...) of given inputs, finished tensors (n, ...) by name."""
         self.check_number(n)
         check_seed(seed)
-        samples = draw(self.game, n, seed, inputs)
+        samples = draw(self.game, n, seed, inputs, self.options(options or {}))
         check_finite(samples, self.name)
         return samples
 
