@@ -230,7 +230,7 @@ PRESETS = {
             examples=30 * 32_561,
             batch=500,
             checkpoint_every=325_000,
-            sheet_every=500_000,
+            sheet_every=30 * 32_561,
             log_every=20_000,
         ),
         evaluate=Evaluate(samples=10_000, metrics=("quality",)),
