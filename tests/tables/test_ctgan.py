@@ -87,6 +87,15 @@ def test_prior_has_the_data_s_frequencies(game):
     assert asked.mean(0).tolist() == pytest.approx(expected, abs=0.01)
 
 
+@pytest.fixture
+def doubles():
+    """Adam's first step has the sign of a gradient, also of one that is 0 but for rounding."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("doubles")
 def test_one_step_equals_a_plain_script():
     torch.manual_seed(3)
     game = CTGAN(small(dropout=0.5))
@@ -149,14 +158,14 @@ def test_one_step_equals_a_plain_script():
         "generator/condition": asked_for,
     }
     for name, value in expected.items():
-        assert log[name].item() == pytest.approx(value.item(), rel=1e-4, abs=1e-5), name
+        assert log[name].item() == pytest.approx(value.item(), rel=1e-9), name
     for one, other in (
         (game.critic, critic),
         (game.generator[:2], generator[:2]),
         (game.generator[2], generator[2]),
     ):
         for a, b in zip(one.parameters(), other.parameters(), strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-3, atol=2e-5)
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
 def test_critics_take_any_number_of_rows(game):

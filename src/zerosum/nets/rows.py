@@ -63,12 +63,13 @@ def heads(
         hard: Whether the likeliest category is taken whole.
     """
     made = []
-    logits = (raw + noise) / temperature
-    for plain, moved, scalar in zip(raw.split(widths, 1), logits.split(widths, 1), scalars):
+    # Column by column: softmax over a few numbers that lie side by side takes thrice as long.
+    logits = ((raw + noise) / temperature).T.contiguous()
+    for plain, moved, scalar in zip(raw.T.split(widths), logits.split(widths), scalars):
         if scalar:
             made.append(plain.tanh())
         elif hard:
-            made.append(one_hot(moved.argmax(1), moved.shape[1]).to(raw.dtype))
+            made.append(one_hot(moved.argmax(0), len(moved)).T.to(raw.dtype))
         else:
-            made.append(moved.softmax(1))
-    return torch.cat(made, 1)
+            made.append(moved.softmax(0))
+    return torch.cat(made).T

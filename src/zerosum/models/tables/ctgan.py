@@ -194,9 +194,9 @@ class CTGAN(LatentGame):
             raw: As `raw` gives it (B, width).
             condition: One-hot (B, categories).
         """
-        pieces = zip(raw.split(self.widths, 1), self.discrete)
-        logs = torch.cat([piece.log_softmax(1) for piece, kept in pieces if kept], 1)
-        return -(condition * logs).sum(1).mean()
+        pieces = zip(raw.T.contiguous().split(self.widths), self.discrete)  # as in `heads`
+        logs = torch.cat([piece.log_softmax(0) for piece, kept in pieces if kept])
+        return -(condition.T * logs).sum(0).mean()
 
     def _beside(self, x: Tensor, condition: Batch) -> Tensor:
         return torch.cat([x, condition["condition"]], 1) if self.condition else x
