@@ -87,14 +87,6 @@ def test_prior_has_the_data_s_frequencies(game):
     assert asked.mean(0).tolist() == pytest.approx(expected, abs=0.01)
 
 
-@pytest.fixture
-def doubles():
-    """Adam's first step has the sign of a gradient, also of one that is 0 but for rounding."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.usefixtures("doubles")
 def test_one_step_equals_a_plain_script():
     torch.manual_seed(3)
