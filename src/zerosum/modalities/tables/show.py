@@ -105,6 +105,7 @@ def draw_column(
         title = column.name
     axis.set_title(_cut(title, 34), fontsize=8)
     axis.tick_params(labelsize=5)
+    axis.xaxis.get_offset_text().set_fontsize(5)
     if legend:
         axis.legend(fontsize=6, frameon=False)
 
