@@ -23,7 +23,6 @@ from zerosum.config import Count, Fraction, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
-from zerosum.core.schedule import Linear
 from zerosum.modalities.series import Series
 from zerosum.modalities.series.model import SeriesConfig
 from zerosum.nets.recurrent import Recurrent
@@ -171,18 +170,15 @@ SOURCES = cite(PAPER, "model.width", "model.layers", "optim", "train.batch")
 
 
 def _preset(path: str, examples: int, about: str) -> Recipe:
-    # In minutes the game does not settle at the published rate, and a run may end in a swing: the
-    # rate falls while the players play.
-    falling = Linear(start=1e-3, end=1e-4, begin=examples * 2 // 3)
     return Recipe(
         model=TimeGAN.Config(),
         data=Series(path=path),
-        optim=dict.fromkeys(TRIO, ADAM.model_copy(update={"lr": falling})),
+        optim=TRIO,
         ema=Averaging(half_life=examples / 200),
         train=Train(examples=examples, batch=128, sheet_every=examples // 6, log_every=6_400),
         evaluate=Evaluate(every=examples // 3, samples=1_000),
         about=about,
-        sources={name: source for name, source in SOURCES.items() if name != "optim"},
+        sources=SOURCES,
     )
 
 
