@@ -21,7 +21,7 @@ class EMA:
     """Averaged copies of the parameters of `game.generators()`, and of their running statistics.
 
     Batch normalisation with averaged weights and the last weights' statistics is off by what the
-    weights moved (medgan: a quarter of its error in prevalences). Other buffers are the game's own.
+    weights moved (a quarter of medgan's error in prevalences). Other buffers are the game's own.
 
     Args:
         game: The game to follow.
