@@ -59,8 +59,9 @@ def test_tensors_are_in_minus_one_to_one_and_the_pictures_are_made_of_them(digit
     generator = zerosum.load(digits)
     tensor = generator.sample(5, seed=1, decode=False)
     assert tensor.shape == (5, 1, 8, 8) and tensor.dtype == torch.float32
-    assert tensor.min() >= -1 and tensor.max() <= 1 and tensor.std() > 0.01
+    assert tensor.min() >= -1 and tensor.max() <= 1
     pixels = np.stack([np.asarray(one) for one in generator.sample(5, seed=1)])
+    assert len(np.unique(pixels)) > 3  # no flat picture, which would be right anywhere
     assert np.abs(pixels / 127.5 - 1 - tensor[:, 0].numpy()).max() <= 1 / 255 + 1e-6
 
 
