@@ -81,6 +81,17 @@ def test_timegans_samples_need_no_embedder_and_no_critic():
     assert made.sample(3)["series"].shape == (3, 24, 5)
 
 
+def test_rcgan_s_penalty_is_r1_of_the_mean_logit():
+    made, batch = game("rcgan", {"model.penalty": 3.0})
+    series = batch["series"].clone().requires_grad_()
+    logits = made.judge(series, batch)
+    slopes = torch.autograd.grad(logits.mean(1).sum(), series)[0]
+    wanted = 3 * slopes.square().sum((1, 2)).mean()
+    found = made.critic_loss(batch)
+    assert found["penalty"].item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert "penalty" not in game("rcgan", {})[0].critic_loss(batch)
+
+
 def test_rcgan_is_told_the_class_at_each_step(tmp_path):
     import numpy as np
 

@@ -6,7 +6,7 @@ gives a logit at each step, whose cross-entropies are averaged (eq. 1 and 2); bo
 class, put beside each step. Without labels it is the paper's RGAN.
 
 Deviations: samples come from averaged weights; series are scaled to [-1, 1], which the generator's
-last tanh gives.
+last tanh gives; presets of labelled sets have a penalty, R1.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from zerosum.config import Count
+from zerosum.config import Count, Weight
 from zerosum.core.game import Batch, LatentGame, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import Averaging, Evaluate, Recipe, Train, cite, tiny
 from zerosum.data.fields import Category, Field
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.losses.penalties import r1
 from zerosum.modalities.series import Series
 from zerosum.modalities.series.model import SeriesConfig
 from zerosum.nets.recurrent import Recurrent
@@ -36,11 +37,14 @@ class RCGAN(LatentGame):
         """Numbers of the hidden states."""
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss, of each step."""
+        penalty: Weight = 0.0
+        """Weight of R1 (arXiv:1801.04406, eq. 9) on the mean logit of a series. The paper has
+        none; where series are few the players then circle, and the class is lost."""
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.size, self.classes = (config.length, config.latent), config.classes
-        self.objective = OBJECTIVES[config.objective]
+        self.objective, self.penalty = OBJECTIVES[config.objective], config.penalty
         before, told = config.latent + config.classes, config.channels + config.classes
         self.generator = Recurrent(
             before, config.channels, width=config.width, cell="lstm", final=nn.Tanh()
@@ -88,7 +92,14 @@ class RCGAN(LatentGame):
             fake = self._fake(batch)
         real_logits, fake_logits = self.judge(batch["series"], batch), self.judge(fake, batch)
         self.report(real_logits=real_logits, fake_logits=fake_logits)
-        return {"adversarial": self.objective.critic(real_logits, fake_logits)}
+        terms = {"adversarial": self.objective.critic(real_logits, fake_logits)}
+        if self.penalty:
+
+            def whole(series: Tensor) -> Tensor:
+                return self.judge(series, batch).mean(1)
+
+            terms["penalty"] = self.penalty * r1(whole, batch["series"])
+        return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
         logits = self.judge(self._fake(batch), batch)
@@ -109,7 +120,7 @@ OURS = {
 
 def _preset(path: str, examples: int, *, labels: bool = False) -> Recipe:
     return Recipe(
-        model=RCGAN.Config(width=48, labels=labels),
+        model=RCGAN.Config(width=48, labels=labels, penalty=10.0 if labels else 0.0),
         data=Series(path=path),
         optim=OURS,
         ema=Averaging(half_life=examples / 100),
