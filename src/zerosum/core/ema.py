@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -32,11 +33,7 @@ class EMA:
 
     def __init__(self, game: Game, half_life: Number, ramp: float = 0.05) -> None:
         self.half_life, self.ramp = half_life, ramp
-        self._live: dict[str, Tensor] = {**generator_parameters(game)}
-        for name, module in game.named_modules():
-            if module in game.generators():
-                found = running_buffers(module)
-                self._live |= {f"{name}.{own}": buffer for own, buffer in found.items()}
+        self._live = averaged_tensors(game)
         self.shadow = {name: p.detach().clone() for name, p in self._live.items()}
 
     @torch.no_grad()
@@ -72,10 +69,14 @@ class EMA:
             tensor.data, self.shadow[name] = self.shadow[name], tensor.data
 
 
-def generator_parameters(game: Game) -> dict[str, torch.nn.Parameter]:
-    """The parameters that `sample` runs, by their names in the game."""
-    wanted = {id(p) for module in game.generators() for p in module.parameters()}
-    return {name: p for name, p in game.named_parameters() if id(p) in wanted}
+def averaged_tensors(game: Game) -> dict[str, Tensor]:
+    """The parameters that `sample` runs and their running statistics, by their names in the
+    game."""
+    wanted: set[int] = set()
+    for module in game.generators():
+        wanted |= {id(t) for t in (*module.parameters(), *running_buffers(module).values())}
+    named = chain(game.named_parameters(), game.named_buffers())
+    return {name: tensor for name, tensor in named if id(tensor) in wanted}
 
 
 def generator_state(game: Game) -> dict[str, Tensor]:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from zerosum.config import Count, Share
 from zerosum.core.game import Batch, LatentGame, SampleOptions, Terms, Turn
@@ -33,7 +33,7 @@ from zerosum.errors import UserError
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.modalities.tables import RowField, Table
 from zerosum.nets.mlp import mlp
-from zerosum.nets.rows import gumbel
+from zerosum.nets.rows import gumbel, heads
 
 
 class Shortcut(nn.Module):
@@ -129,15 +129,12 @@ class MedGAN(LatentGame):
         """Rows (n, width) with hard categories."""
         assert isinstance(self.options, MedGAN.Options)
         told = self.told(z[:, : self.latent_size])
-        chances = logsigmoid(told)
-        if self.options.draw:
-            chances = chances + gumbel(z[:, self.latent_size :])
-        parts = (x.split(self.widths, 1) for x in (told.tanh(), chances))
-        hard = [
-            number if scalar else one_hot(bits.argmax(1), bits.shape[1]).to(told.dtype)
-            for number, bits, scalar in zip(*parts, self.scalars)
-        ]
-        return {"row": torch.cat(hard, 1)}
+        raw = torch.where(self.numbers, told, logsigmoid(told))
+        chance = gumbel(z[:, self.latent_size :]) if self.options.draw else torch.zeros_like(raw)
+        row = heads(
+            raw, chance, widths=self.widths, scalars=self.scalars, temperature=1.0, hard=True
+        )
+        return {"row": row}
 
     def told(self, code: Tensor) -> Tensor:
         """What the decoder says (B, width) of the records whose codes (B, latent) are drawn."""
