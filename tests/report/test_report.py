@@ -172,8 +172,19 @@ def test_points_have_a_report_too(tmp_path):
     recipe = zerosum.recipe("toy/tiny")
     zerosum.train(recipe, out=tmp_path / "points", device="cpu", quiet=True)
     text = report(tmp_path / "points", samples=50, device="cpu")[0].read_text()
-    assert "nearest training images below" not in text  # points have no such picture
+    assert "nearest training" not in text  # points have no such picture
     assert "A closer look" in text
+
+
+def test_molecules_are_called_molecules(tmp_path):
+    pytest.importorskip("rdkit")
+    zerosum.train(zerosum.recipe("molgan/tiny"), out=tmp_path / "run", device="cpu", quiet=True)
+    text = report(tmp_path / "run", samples=50, device="cpu")[0].read_text()
+    twins = "nearest training molecules below" in text  # where a sample is a molecule at all
+    assert twins == ("nearest to molecules of the training part" in text)
+    assert "image" not in re.sub(r"data:image/png", "", text)
+    said = re.search(r"50 samples [^;]*against ([\d,]+) real ones", text)
+    assert said is not None and int(said[1].replace(",", "")) > 10  # validity alone reads none
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):

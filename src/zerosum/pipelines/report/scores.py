@@ -69,10 +69,11 @@ def _fresh(taken: Evaluation) -> Scores:
         for ceiling in [taken.ceilings.get(record.metric)]
     ]
     first = taken.scores[0]
+    real = max(record.n_real for record in taken.scores)  # a metric may read none
     weights = {True: "averaged weights", False: "last weights", None: "weights as exported"}
     text = (
         f"{first.n_fake:,} samples (seed {first.seed}, {weights[first.averaged]}) against "
-        f"{first.n_real:,} real ones of {first.data} ({first.split}); 95 % intervals; the ceiling "
+        f"{real:,} real ones of {first.data} ({first.split}); 95 % intervals; the ceiling "
         f"is what held-out real samples score ({taken.held_out_note})"
     )
     protocol = "; ".join([text, *taken.notes]) + "."
