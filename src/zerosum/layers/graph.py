@@ -132,11 +132,13 @@ def walks(bonds: Tensor) -> tuple[Tensor, Tensor]:
     apart = apart @ apart
     apart = apart @ apart
     joined = torch.tanh(apart @ apart)  # eight steps join what nine nodes can
-    closed = [three, (two @ two), (two @ three), (three @ three)]
-    counts = [
-        torch.log1p(walk.diagonal(dim1=1, dim2=2)) / share
-        for walk, share in zip(closed, (1, 2, 2, 3), strict=True)
+    closed = [
+        three.diagonal(dim1=1, dim2=2),
+        (two * two).sum(2),  # the diagonal of their product, since both are symmetric
+        (two * three).sum(2),
+        (three * three).sum(2),
     ]
+    counts = [torch.log1p(n) / share for n, share in zip(closed, (1, 2, 2, 3), strict=True)]
     node = torch.cat([bonds.sum(2), torch.stack([*counts, joined.mean(2)], -1)], -1)
     pair = torch.stack([torch.tanh(two), torch.tanh(three), joined / 3], -1)
     return node, pair * (1 - one)[..., None]

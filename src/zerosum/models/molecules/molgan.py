@@ -290,7 +290,7 @@ class MolGAN(LatentGame):
 
 
 ADAM = Optim(lr=1e-3, betas=(0.5, 0.9))
-FALLING = ADAM.model_copy(update={"lr": Linear(start=1e-3, end=2e-5, begin=150_000)})
+FALLING = ADAM.model_copy(update={"lr": Linear(start=1e-3, end=2e-5, begin=100_000)})
 TRIO = {"critic": ADAM, "generator": ADAM, "reward": ADAM}
 
 PAPER = "arXiv:1805.11973, section 4"
@@ -352,7 +352,7 @@ PRESETS = {
             update={
                 "drafts": "free",
                 "convolutions": (64, 64),
-                "corrections": 3,
+                "corrections": 5,
                 "bond_sums": True,
                 "overvalence": 0.4,
                 "pieces": 0.4,
@@ -360,7 +360,7 @@ PRESETS = {
         ),
         optim=dict.fromkeys(TRIO, FALLING),
         ema=Averaging(half_life=15_000),
-        train=LENGTH.model_copy(update={"examples": 900_000, "batch": 64}),
+        train=LENGTH.model_copy(update={"examples": 600_000, "batch": 64}),
         about="imitation, by a generator that corrects random graphs",
         sources=cite(PAPER, "model.features", "model.judge_hidden"),
     ),
