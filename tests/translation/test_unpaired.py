@@ -44,6 +44,56 @@ def visits(count, seed=0, start=0):
     return Visits(seed, np.arange(start, start + count))
 
 
+def pictured(path, height=8, width=12):
+    """One picture of each kind: A's red is the row and its green the column, B's ten more."""
+    row, column = np.mgrid[:height, :width]
+    for name, more in (("A", 0), ("B", 10)):
+        (path / name).mkdir(parents=True)
+        pixels = np.stack([row + more, column + more, 0 * row], 2).astype(np.uint8)
+        Image.fromarray(pixels).save(path / name / "only.png")
+    return path
+
+
+def test_windows_of_one_picture_of_each_kind(tmp_path):
+    split = Unpaired(path=str(pictured(tmp_path)), window=4, holdout=0.1).open()
+    train = split.train
+    assert len(train) == 6 and split.heldout is None  # 2 x 3 windows side by side
+    assert train.fields["input"].shape == (3, 4, 4)
+    whole = train.fetch(range(6))
+    assert whole["input"][:, :2, 0, 0].tolist() == [[y, x] for y in (0, 4) for x in (0, 4, 8)]
+    assert torch.equal(whole["image"][:, :2], whole["input"][:, :2] + 10)
+    many = train.fetch(list(range(6)) * 900, visits(5_400))
+    for key, more in (("input", 0), ("image", 10)):
+        rows, columns = many[key][:, 0].int() - more, many[key][:, 1].int() - more
+        assert torch.equal(rows - rows[:, :1, :1], torch.arange(4)[:, None].expand(5_400, 4, 4))
+        assert torch.equal(columns - columns[:, :1, :1], torch.arange(4).expand(5_400, 4, 4))
+        places = torch.bincount(rows[:, 0, 0] * 9 + columns[:, 0, 0], minlength=45)  # 5 x 9
+        assert abs(places / 5_400 - 1 / 45).max() < 4 * (1 / 45 * 44 / 45 / 5_400) ** 0.5
+    corners = [many[key][:, :2, 0, 0].int() for key in ("input", "image")]
+    assert not torch.equal(corners[0], corners[1] - 10)  # each kind is cropped for itself
+
+
+def test_windows_of_held_out_pictures_lie_side_by_side(tmp_path):
+    path = str(folder(tmp_path, trainA=2, trainB=2, testA=2, testB=3))
+    split = Unpaired(path=path, window=3).open()
+    assert split.heldout is not None and len(split.heldout) == 2 * 4  # two pixels are left over
+    assert numbers(split.heldout.fetch(range(8)))[0] == [0] * 4 + [1] * 4
+    again = Unpaired(path=path, window=3).open(split.codec)
+    assert torch.equal(again.train.fetch([5])["image"], split.train.fetch([5])["image"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 9}, "data.window=9 is larger than the pictures of .*, 8x12: lower it"),
+        ({"window": 4, "crop": True}, "data.window crops already: set data.crop=false"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(tmp_path, settings, message):
+    with pytest.raises((UserError, ValueError), match=message):
+        Unpaired(path=str(pictured(tmp_path)), **settings).open()
+
+
 def test_each_visit_draws_a_partner_of_the_other_kind(tmp_path):
     split = Unpaired(path=str(folder(tmp_path, A=6, B=9)), holdout=0).open()
     assert len(split.train) == 6
@@ -206,6 +256,20 @@ def test_cut_compares_a_picture_with_itself_at_no_cost_of_places():
     other = game.contrast(pictures, pictures.roll(3, 3))
     assert same < other  # its own place is the likeliest where nothing has changed
     assert same.item() > -1e-6
+
+
+def test_a_penalty_of_cut_is_that_of_the_mean_logit():
+    """R1 by hand: the squared slope of a picture's mean logit, a mean over pictures."""
+    game = build("cut", 1, penalty=3.0)
+    batch = {"input": torch.rand(2, 1, 8, 8), "image": torch.rand(2, 1, 8, 8)}
+    slopes = []
+    for picture in batch["image"].split(1):
+        point = picture.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(game.discriminator(point).mean(), point)
+        slopes.append(slope.square().sum())
+    wanted = 3.0 * torch.stack(slopes).mean()
+    torch.testing.assert_close(game.discriminator_loss(batch)["penalty"], wanted)
+    assert "penalty" not in build("cut", 1).discriminator_loss(batch)
 
 
 @pytest.mark.parametrize("rise", ["resize", "transposed"])

@@ -225,7 +225,8 @@ class PairSource(Source):
     """Pairs, or pictures of one kind, held in memory.
 
     Without visits a picture is whole, at its size. A visit of an enlarged pair crops both pictures
-    at the same random place.
+    at the same random place. Where a picture is learned by windows, each of its windows side by
+    side is one that is whole, and its visit crops one anywhere in the picture.
     """
 
     def __init__(
@@ -237,6 +238,7 @@ class PairSource(Source):
         name: str,
         notes: tuple[str, ...] = (),
         skipped: tuple[str, ...] = (),
+        windows: int = 1,
     ) -> None:
         """Keep the pairs.
 
@@ -247,7 +249,9 @@ class PairSource(Source):
             name: Set and part.
             notes: What was decided while reading.
             skipped: Names of unreadable pictures.
+            windows: How many of `whole` come of each of `enlarged`, one after another.
         """
+        self._windows = windows
         self._whole, self._enlarged = dict(whole), enlarged
         self.fields, self.name, self.notes, self._skipped = fields, name, notes, skipped
 
@@ -262,7 +266,7 @@ class PairSource(Source):
         rows = torch.as_tensor(indices, dtype=torch.int64)
         if visits is None or self._enlarged is None:
             return {key: value.index_select(0, rows) for key, value in self._whole.items()}
-        words = visits.words(CROP)
+        rows, words = rows // self._windows, visits.words(CROP)
         batch = {}
         for key, value in self._enlarged.items():
             height, width = self._whole[key].shape[2:]

@@ -10,8 +10,10 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import model_validator
 from torch import Tensor
 
+from zerosum.config import Whole
 from zerosum.data.codec import Codec
 from zerosum.data.config import OnProgress
 from zerosum.data.order import PARTNER
@@ -60,6 +62,15 @@ class Unpaired(PictureSettings):
     """Which kind is X, the field `input`."""
     crop: bool = False
     """Enlarge training pictures to 286/256 of the size and crop each at a random place."""
+    window: Whole = 0
+    """Side in pixels of windows that are learned, at a random place of a picture for each visit;
+    held-out pictures are cut into windows side by side. 0 for whole pictures."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.window and self.crop:
+            raise ValueError("data.window crops already: set data.crop=false")
+        return self
 
     def open(self, codec: Codec | None = None, on_progress: OnProgress | None = None) -> Split:
         """Find, check and decode the pictures.
@@ -76,10 +87,17 @@ class Unpaired(PictureSettings):
         for key, pictures, (train, held, _) in zip(BOTH, kinds[::order], parts[::order]):
             bad, train = BadPictures(self.skip_bad), limited(train, self.limit)
             used, final = np.concatenate([train, held]), True
-            if ours is None:
+            if ours is None or self.window:  # a codec holds the window's size alone
                 framing, final = settle_framing(self, self.path, pictures, used, bad, on_progress)
             else:
                 framing = ours.framings[key]
+            if ours is not None and self.window:
+                framing, final = replace(framing, channels=ours.framings[key].channels), True
+            if self.window > min(framing.size):
+                raise UserError(
+                    f"data.window={self.window} is larger than the pictures of {self.path}, "
+                    f"{framing.size[0]}x{framing.size[1]}: lower it, or raise data.size"
+                )
             shapes = [framing, *([enlarged(framing)] if self.crop else [])]
             room -= sum(len(used) * f.channels * f.size[0] * f.size[1] for f in shapes) / GIB
             if room < 0:
@@ -91,15 +109,17 @@ class Unpaired(PictureSettings):
             if not final and not colourful(pixels[0]):
                 framing = replace(framing, channels=1)
                 pixels = [one[:, :1] for one in pixels]
-            framings[key] = framing
+            side = (self.window, self.window)
+            framings[key] = replace(framing, size=side) if self.window else framing
             keep = np.array([n not in bad.found for n in used.tolist()], dtype=bool)
             learned = keep[: len(train)].nonzero()[0]
             if not len(learned):
                 raise none_readable(self.path, len(train), bad.example)
             fresh = keep[len(train) :].nonzero()[0] + len(train)
             stacks = [{key: torch.from_numpy(one)} for one in pixels]
-            sources.append(_part(stacks, learned, framing, key, self.flip, bad))
-            aside.append(_part(stacks[:1], fresh, framing, key, False, bad))
+            shape = (key, framings[key], self.window)
+            sources.append(_part(stacks, learned, shape, self.flip, bad))
+            aside.append(_part(stacks[:1], fresh, shape, False, bad))
             notes = (*notes, *pictures.remarks(), *bad.notes())
         if framings["input"].size != framings["image"].size:
             raise UserError(
@@ -198,17 +218,38 @@ def _parts(words: Sequence[str], holdout: float) -> tuple[Numbers, Numbers, str]
 def _part(
     stacks: Sequence[dict[str, Tensor]],
     rows: Numbers,
-    framing: Framing,
-    key: str,
+    shape: tuple[str, Framing, int],
     flip: bool,
     bad: BadPictures,
 ) -> Source:
-    """Some of the pictures of one kind."""
+    """Some of the pictures of one kind: whole ones and, where they are cropped, enlarged ones.
+
+    Args:
+        stacks: uint8 (N, C, H, W) by field.
+        rows: Which of them.
+        shape: The field, its framing, and the side of the windows; 0 for whole pictures.
+        flip: Whether to mirror.
+        bad: Unreadable ones.
+    """
     from zerosum.modalities.images.codec import image_field
 
-    chosen = [{name: value[rows] for name, value in stack.items()} for stack in stacks]
-    source = PairSource(*chosen, fields={key: image_field(framing)}, name=key, skipped=bad.names())
+    key, framing, window = shape
+    chosen, windows = [{name: value[rows] for name, value in one.items()} for one in stacks], 1
+    if window:
+        tiles = side_by_side(chosen[0][key], window)
+        windows = len(tiles) // max(len(rows), 1)
+        chosen = [{key: tiles}, *chosen]
+    source = PairSource(
+        *chosen, fields={key: image_field(framing)}, name=key, skipped=bad.names(), windows=windows
+    )
     return Mirrored(source) if flip and len(rows) else source
+
+
+def side_by_side(pictures: Tensor, side: int) -> Tensor:
+    """Windows side by side, (N, C, H, W) to (N x windows, C, side, side), row by row of each
+    picture; what is left over at the right and below is not in them."""
+    cut = pictures.unfold(2, side, side).unfold(3, side, side)  # (N, C, rows, columns, side, side)
+    return cut.permute(0, 2, 3, 1, 4, 5).reshape(-1, pictures.shape[1], side, side)
 
 
 class UnpairedSource(Source):

@@ -9,8 +9,12 @@ encoder through a head of two layers (section 3):
     eq. 4  PatchNCE(x, G(x)), 256 places of each of several layers, temperature 0.07, weight 1;
     eq. 5  PatchNCE(y, G(y)), weight 1: what is of Y already stays (CUT); FastCUT leaves it out.
 
+One picture of each kind is enough (SinCUT): windows of both are learned, and R1 keeps the critic
+from knowing the few of Y by heart.
+
 Deviations: smaller pictures are judged in smaller patches and have fewer places; the heads learn
-with the translator from the first step, as theirs do from the second.
+with the translator from the first step, as theirs do from the second. SinCUT has these networks,
+not those of StyleGAN2, no term on Y, and windows of one scale.
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ from zerosum.core.search import Factor
 from zerosum.data.spec import DataSpec, GameConfig
 from zerosum.losses.contrast import patch_nce
 from zerosum.losses.objectives import OBJECTIVES, ObjectiveName
+from zerosum.losses.penalties import r1
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.sized import Sight
 from zerosum.modalities.images.unpaired import Unpaired, both_kinds
@@ -78,6 +83,9 @@ class CUT(Game):
         identity: Weight = 1.0
         """Weight of PatchNCE between a picture of Y and its own translation: lambda_Y."""
 
+        penalty: Weight = 0.0
+        """Weight of R1 on the mean logit of a picture of Y; for few pictures."""
+
         def matched(self, spec: DataSpec) -> Self:
             before, after, size = both_kinds(spec, 2**self.halvings)
             same = self.identity if before == after else 0.0
@@ -91,7 +99,7 @@ class CUT(Game):
         self.objective = OBJECTIVES[config.objective]
         # The paper's squares have no half before them, as those of Mao et al. 2017 have.
         self.unit = 2.0 if config.objective == "lsgan" else 1.0
-        self.nce, self.identity = config.nce, config.identity
+        self.nce, self.identity, self.penalty = config.nce, config.identity, config.penalty
         self.places, self.temperature = config.places, config.temperature
         self.translator = ResidualTranslator(
             before,
@@ -157,7 +165,14 @@ class CUT(Game):
         real_logits, fake_logits = self.discriminator(batch["image"]), self.discriminator(fake)
         self.report(real_logits=real_logits, fake_logits=fake_logits)
         loss = self.objective.critic(real_logits, fake_logits)
-        return {"adversarial": self.unit * loss / 2}
+        terms = {"adversarial": self.unit * loss / 2}
+        if self.penalty:
+
+            def whole(pictures: Tensor) -> Tensor:
+                return self.discriminator(pictures).flatten(1).mean(1)
+
+            terms["penalty"] = self.penalty * r1(whole, batch["image"])
+        return terms
 
     def generator_loss(self, batch: Batch) -> Terms:
         x, y = batch["input"], batch["image"]
@@ -250,6 +265,31 @@ PRESETS = {
         about="give your folder with A and B in it with --data",
         sources=RULES
         | cite(CODE, "optim", "train.batch", "model.width", "model.blocks", "data.size"),
+    ),
+    "picture": Recipe(
+        model=CUT.Config(
+            width=16,
+            blocks=4,
+            critic_width=32,
+            patch=34,
+            rise="resize",
+            norm="batch",  # a whole picture has other statistics of its own than its windows
+            objective="nonsaturating",
+            layers=(0, 1, 2, 4),
+            places=64,
+            nce=4.0,
+            identity=0.0,
+            penalty=1.0,
+        ),
+        data=Unpaired(path="photos", size=(384, 384), window=64, flip=True),
+        optim=players(1e-3, 6_000),
+        ema=Averaging(half_life=300),
+        train=Train(
+            examples=6_000, batch=4, checkpoint_every=2_000, sheet_every=1_000, log_every=200
+        ),
+        evaluate=Evaluate(every=3_000, samples=36),
+        about="one picture in A takes the style of one in B: give your folder with --data",
+        sources=cite(CODE, "model.head", "model.temperature"),
     ),
     "tiny": tiny(
         CUT.Config(width=4, blocks=1, critic_width=4, layers=(0, 2), places=16, head=8),
