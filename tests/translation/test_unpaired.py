@@ -55,7 +55,9 @@ def pictured(path, height=8, width=12):
 
 
 def test_windows_of_one_picture_of_each_kind(tmp_path):
-    split = Unpaired(path=str(pictured(tmp_path)), window=4, holdout=0.1).open()
+    data = Unpaired(path=str(pictured(tmp_path)), window=4, holdout=0.1)
+    assert data.prepared == "as stored, windows of 4x4"
+    split = data.open()
     train = split.train
     assert len(train) == 6 and split.heldout is None  # 2 x 3 windows side by side
     assert train.fields["input"].shape == (3, 4, 4)

@@ -143,6 +143,11 @@ class Unpaired(PictureSettings):
     def title(self) -> str:
         return self.path
 
+    @property
+    def prepared(self) -> str:
+        whole = super().prepared
+        return f"{whole}, windows of {self.window}x{self.window}" if self.window else whole
+
     def _found(
         self,
     ) -> tuple[
