@@ -203,7 +203,8 @@ def both_kinds(spec: DataSpec, step: int) -> tuple[int, int, tuple[int, int]]:
         near = [max(1, round(side / step)) * step for side in size]
         raise UserError(
             f"this translator needs sides that are multiples of {step}, not "
-            f"{size[0]}x{size[1]}: set data.size={near[0]}x{near[1]}"
+            f"{size[0]}x{size[1]}: set data.size={near[0]}x{near[1]}, or data.window where "
+            "windows are learned"
         )
     return before, after, (size[0], size[1])
 
