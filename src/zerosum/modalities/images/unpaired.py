@@ -86,13 +86,13 @@ class Unpaired(PictureSettings):
         room = self.memory
         for key, pictures, (train, held, _) in zip(BOTH, kinds[::order], parts[::order]):
             bad, train = BadPictures(self.skip_bad), limited(train, self.limit)
-            used, final = np.concatenate([train, held]), True
-            if ours is None or self.window:  # a codec holds the window's size alone
+            used, known = np.concatenate([train, held]), ours and ours.framings[key]
+            if known and not self.window:
+                framing, final = known, True
+            else:  # of pictures that windows are cut from, a codec knows the channels alone
                 framing, final = settle_framing(self, self.path, pictures, used, bad, on_progress)
-            else:
-                framing = ours.framings[key]
-            if ours is not None and self.window:
-                framing, final = replace(framing, channels=ours.framings[key].channels), True
+                if known:
+                    framing, final = replace(framing, channels=known.channels), True
             if self.window > min(framing.size):
                 raise UserError(
                     f"data.window={self.window} is larger than the pictures of {self.path}, "
@@ -109,17 +109,17 @@ class Unpaired(PictureSettings):
             if not final and not colourful(pixels[0]):
                 framing = replace(framing, channels=1)
                 pixels = [one[:, :1] for one in pixels]
-            side = (self.window, self.window)
-            framings[key] = replace(framing, size=side) if self.window else framing
+            if self.window:
+                framing = replace(framing, size=(self.window, self.window))
+            framings[key] = framing
             keep = np.array([n not in bad.found for n in used.tolist()], dtype=bool)
             learned = keep[: len(train)].nonzero()[0]
             if not len(learned):
                 raise none_readable(self.path, len(train), bad.example)
             fresh = keep[len(train) :].nonzero()[0] + len(train)
             stacks = [{key: torch.from_numpy(one)} for one in pixels]
-            shape = (key, framings[key], self.window)
-            sources.append(_part(stacks, learned, shape, self.flip, bad))
-            aside.append(_part(stacks[:1], fresh, shape, False, bad))
+            sources.append(_part(stacks, learned, framing, key, self.flip, bad))
+            aside.append(_part(stacks[:1], fresh, framing, key, False, bad))
             notes = (*notes, *pictures.remarks(), *bad.notes())
         if framings["input"].size != framings["image"].size:
             raise UserError(
@@ -224,27 +224,18 @@ def _parts(words: Sequence[str], holdout: float) -> tuple[Numbers, Numbers, str]
 def _part(
     stacks: Sequence[dict[str, Tensor]],
     rows: Numbers,
-    shape: tuple[str, Framing, int],
+    framing: Framing,
+    key: str,
     flip: bool,
     bad: BadPictures,
 ) -> Source:
-    """Some of the pictures of one kind: whole ones and, where they are cropped, enlarged ones.
-
-    Args:
-        stacks: uint8 (N, C, H, W) by field.
-        rows: Which of them.
-        shape: The field, its framing, and the side of the windows; 0 for whole pictures.
-        flip: Whether to mirror.
-        bad: Unreadable ones.
-    """
+    """Some of the pictures of one kind; by windows where they are larger than their framing."""
     from zerosum.modalities.images.codec import image_field
 
-    key, framing, window = shape
-    chosen, windows = [{name: value[rows] for name, value in one.items()} for one in stacks], 1
-    if window:
-        tiles = side_by_side(chosen[0][key], window)
-        windows = len(tiles) // max(len(rows), 1)
-        chosen = [{key: tiles}, *chosen]
+    chosen, windows = [{name: value[rows] for name, value in stack.items()} for stack in stacks], 1
+    if chosen[0][key].shape[2:] != framing.size:
+        whole = side_by_side(chosen[0][key], framing.size[0])
+        chosen, windows = [{key: whole}, *chosen], len(whole) // max(len(rows), 1)
     source = PairSource(
         *chosen, fields={key: image_field(framing)}, name=key, skipped=bad.names(), windows=windows
     )

@@ -82,7 +82,6 @@ class CUT(Game):
         """Weight of PatchNCE between a picture and its translation: lambda_X."""
         identity: Weight = 1.0
         """Weight of PatchNCE between a picture of Y and its own translation: lambda_Y."""
-
         penalty: Weight = 0.0
         """Weight of R1 on the mean logit of a picture of Y; for few pictures."""
 
