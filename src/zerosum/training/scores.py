@@ -122,10 +122,10 @@ class RunJudge:
             "reference": {
                 t.name: self.reference[t.name] for t in found if t.name in self.reference
             },
-            "reference_note": f"two halves of the real, {count // 2} each",
+            "reference_note": f"two halves of the real, {count // 2:,} each",
             "protocol": {
                 "features": self.judge.features.name,
-                "real": f"{count} of the training part",
+                "real": f"{count:,} of the training part",
                 "fake": len(fake.features),
                 "seed": seed,
                 "averaged_weights": averaged,
