@@ -1,12 +1,12 @@
 """Augmentation on a thousand images: the same training without, with `diffaugment`, with `ada`.
 
-    OMP_NUM_THREADS=1 python benchmarks/ada.py --seeds 3 --images 500000 --out runs/ada \
-        --page docs/benchmarks/ada.md
+    OMP_NUM_THREADS=1 python benchmarks/ada.py --system dcgan/fashion --page docs/benchmarks/ada.md
 
 Each run learns from 1,000 images of Fashion-MNIST, always the same. Its ten checkpoints are judged
 on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a classifier,
 and by how much the critic tells its 1,000 images from others. What stands in --out is not made
-again, so a bench that was stopped goes on. Table and plot are written between marks of --page.
+again, so a bench that was stopped goes on. Table and plot are written between the system's marks
+of --page.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from zerosum.training import checkpoint, fitting
 from zerosum.training.run import RunFolder, read_run
 from zerosum.training.trainer import Trainer
 
-MARK = "ada: fashion"
 FEATURES = "cnn-fashion-mnist"
 FEW, SAMPLES, POINTS = 1_000, 5_000, 10
 """Images to learn from (and as many of each kind for r_v), samples, checkpoints."""
@@ -47,9 +46,13 @@ ARMS: dict[str, list[dict[str, object]]] = {
 Row = dict[str, float]
 
 
+def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
+    return arguments.out / arguments.system.replace("/", "-") / f"{arm}-{seed}"
+
+
 def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     """A row for each checkpoint of a run, which is made where it does not stand there."""
-    folder = arguments.out / f"{arm}-{seed}"
+    folder = folder_of(arguments, arm, seed)
     file = folder / "judged.json"
     if file.is_file():
         return json.loads(file.read_text())
@@ -67,24 +70,24 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
             "evaluate.samples": 0,
         }
     )
-    Trainer(asked, folder, device="cpu", quiet=True).fit()
+    Trainer(asked, folder, device=arguments.device, quiet=True).fit()
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     pace = arguments.images / log[-1]["values"]["seconds"]  # over all that a run was stopped
     strength = {row["seen"]: row["values"].get("ada/p", 0.0) for row in log}
     # A run that was stopped has a checkpoint of that moment too.
-    found = [row for row in judged(folder) if row["seen"] in strength]
+    found = [row for row in judged(folder, arguments.device) if row["seen"] in strength]
     rows = [row | {"pace": pace, "p": strength[row["seen"]]} for row in found]
     write_text(file, json.dumps(rows, indent=1))
     return rows
 
 
-def judged(folder: Path) -> list[Row]:
+def judged(folder: Path, device: str) -> list[Row]:
     """Fréchet distance and r_v of each checkpoint of a run."""
-    saved, net = read_run(folder), extractor(FEATURES)
-    split, game = saved.recipe.data.open(saved.codec), saved.game
+    saved, net = read_run(folder), extractor(FEATURES).to(device)
+    split, game = saved.recipe.data.open(saved.codec), saved.game.to(device)
 
     def features(images: Tensor) -> Tensor:
-        return torch.cat([net(part) for part in images.split(250)])
+        return torch.cat([net(part.to(device)).cpu() for part in images.split(250)])
 
     real, rows = features(split.heldout.finished(range(len(split.heldout)))["image"]), []
     for path in checkpoint.checkpoints(RunFolder(folder).checkpoints):
@@ -107,7 +110,9 @@ def r_v(game: Game, split: Split) -> float:
     (critic,) = game.critics().values()
     kinds = split.train.some(FEW), split.heldout.some(FEW), draw(game, FEW, 0)
     logits = [
-        torch.cat([critic({"image": part}).flatten() for part in kind["image"].split(64)])
+        torch.cat(
+            [critic({"image": p.to(game.device)}).flatten() for p in kind["image"].split(64)]
+        )
         for kind in kinds
     ]
     return overfitted_by_heldout(*logits).item()
@@ -155,36 +160,39 @@ def plot(runs: dict[str, list[list[Row]]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--system", default="rpgan/fashion")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--images", type=int, default=500_000, help="length of each run")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--out", type=Path, default=Path("runs/ada"))
     parser.add_argument("--page", type=Path, help="page to write into, between its marks")
     arguments = parser.parse_args()
     if arguments.page:
-        demand(arguments.page, MARK)  # before hours of work
+        demand(arguments.page, f"ada: {arguments.system}")  # before hours of work
     runs: dict[str, list[list[Row]]] = {arm: [] for arm in arguments.arms}
-    for seed in range(arguments.seeds):  # seed by seed, so that a stopped bench has whole pairs
+    for seed in arguments.seeds:  # seed by seed, so that a stopped bench has whole pairs
         for arm in arguments.arms:
             runs[arm].append(results(arguments, arm, seed))
             print(arm, seed, runs[arm][-1][-1], flush=True)
     found = table(runs)
     print(found)
     if arguments.page:
-        picture = arguments.page.parent.parent / "pictures" / "ada.png"
+        first = folder_of(arguments, arguments.arms[0], arguments.seeds[0])
+        where = RunFolder(first).read_machine()
+        name = f"ada_{arguments.system.replace('/', '_')}.png"
+        picture = arguments.page.parent.parent / "pictures" / name
         plot(runs, picture)
-        asked = (
-            f"--system {arguments.system} --seeds {arguments.seeds} --images {arguments.images}"
-        )
+        seeds = " ".join(map(str, arguments.seeds))
+        asked = f"--system {arguments.system} --seeds {seeds} --images {arguments.images}"
         text = (
             f"```\nOMP_NUM_THREADS=1 python benchmarks/ada.py {asked}\n```\n\n{found}\n\n"
             f"`{arguments.system}` on {FEW:,} images of Fashion-MNIST, {arguments.images:,} seen; "
             f"{SAMPLES:,} samples (seed 1) of the averaged generator against the 10,000 images of "
-            f"the test part on `{FEATURES}`; mean ± standard deviation of the training seeds 0 "
-            f"to {arguments.seeds - 1}; one CPU core each, torch {torch.__version__}.\n\n"
+            f"the test part on `{FEATURES}`; mean ± standard deviation of the training seeds "
+            f"{seeds}; {where['device']}, {where['versions']}.\n\n"
             f"![curves](../pictures/{picture.name})"
         )
-        between_marks(arguments.page, MARK, text)
+        between_marks(arguments.page, f"ada: {arguments.system}", text)
 
 
 if __name__ == "__main__":

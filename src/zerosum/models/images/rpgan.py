@@ -120,5 +120,14 @@ PRESETS = {
         train=Train(examples=300_000, batch=64, sheet_every=30_000),
         evaluate=Evaluate(every=60_000, samples=5_000),
     ),
+    "cifar10": Recipe(
+        model=RpGAN.Config(latent=128, width=64, gamma=Cosine(start=0.5, end=0.05)),
+        data=Images(path="cifar10"),
+        optim=BOTH,
+        ema=Averaging(half_life=50_000),
+        train=Train(examples=5_000_000, batch=128, channels_last=True),
+        evaluate=Evaluate(every=500_000, samples=5_000),
+        about="for a GPU; the weight of the penalties falls as in r3gan/cifar10",
+    ),
     "tiny": tiny(RpGAN.Config(latent=8, width=8), Images(path="digits"), BOTH),
 }
