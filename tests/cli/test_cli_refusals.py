@@ -64,7 +64,7 @@ def test_debug_may_stand_anywhere(monkeypatch):
         (["dcgan/tiny", "train.examples=1.5"], ["train.examples=1.5", "expected a valid integer"]),
         (["dcgan/tiny", "train.batch=0"], ["train.batch=0", "must be at least 1"]),
         (["dcgan/tiny", "train.batch_per_device=5"], ["batch=16 is no multiple"]),
-        (["dcgan/tiny", "train.precision=fp8"], ["expected 'fp32' or 'bf16'"]),
+        (["dcgan/tiny", "train.precision=fp8"], ["expected 'fp32', 'bf16' or 'auto'"]),
         (["dcgan/tiny", "train.compile=maybe"], ["expected a valid boolean"]),
         (["dcgan/tiny", "model.objective=best"], ["expected", "'nonsaturating'"]),
         (["dcgan/tiny", "data.size=big"], ["data.size=big: this is no size", "64x128"]),

@@ -98,7 +98,7 @@ def test_overrides_leave_the_original_alone(recipe):
         ("train.examples", "many", ["train.examples=many", "integer"]),
         ("train.examples", 0, ["train.examples=0", "at least 1"]),
         ("train.channels_last", "perhaps", ["train.channels_last=perhaps", "boolean"]),
-        ("train.precision", "fp8", ["train.precision=fp8", "'fp32' or 'bf16'"]),
+        ("train.precision", "fp8", ["train.precision=fp8", "'fp32', 'bf16' or 'auto'"]),
         ("train.batch_per_device", 5, ["batch=16 is no multiple of batch_per_device=5"]),
         ("optim.generator.lr", "fast", ["optim.generator.lr=fast"]),
         ("system", "gan", ["unknown setting 'system'"]),

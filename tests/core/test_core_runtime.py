@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from core_games import CPU
 from torch import nn
 
-from zerosum.core.runtime import Runtime, find_device
+import zerosum
+from zerosum.core.registry import recipe, runtime_of, system
+from zerosum.core.runtime import Runtime, find_device, has_bfloat16
 from zerosum.errors import UserError
 
 
@@ -76,6 +81,37 @@ def test_autocast_only_where_it_was_asked_for():
     for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         with Runtime(CPU, precision).autocast():
             assert layer(x).dtype == kind
+
+
+@pytest.mark.parametrize(
+    ("asked", "safe", "there", "taken"),
+    [
+        ("auto", True, True, "bf16"),
+        ("auto", True, False, "fp32"),
+        ("auto", False, True, "fp32"),
+        ("bf16", False, False, "bf16"),
+        ("fp32", True, True, "fp32"),
+    ],
+)
+def test_auto_is_bf16_for_measured_games_where_the_hardware_has_it(
+    monkeypatch, tmp_path, asked, safe, there, taken
+):
+    """The run says which it was."""
+    monkeypatch.setattr("zerosum.core.runtime.has_bfloat16", lambda device: there)
+    monkeypatch.setattr(system("dcgan").game, "bf16", safe)
+    given = recipe("dcgan/tiny").override({"train.precision": asked, "train.examples": 16})
+    assert runtime_of(given, "cpu").precision == taken
+    zerosum.train(given, tmp_path, device="cpu", quiet=True)
+    assert json.loads((tmp_path / "machine.json").read_text())["precision"] == taken
+
+
+def test_bf16_instructions_are_those_that_the_processor_lists():
+    cpuinfo = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not cpuinfo.is_file():
+        pytest.skip("only Linux on x86 lists them")
+    flags = cpuinfo.read_text().split("flags", 1)[1].split("\n", 1)[0].split()
+    assert has_bfloat16(CPU) == ("amx_bf16" in flags or "avx512_bf16" in flags)
+    assert not has_bfloat16(torch.device("meta"))
 
 
 def test_compile_replaces_the_forward_of_each_network():

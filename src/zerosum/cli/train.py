@@ -140,15 +140,14 @@ def _explain(
     recipe: Recipe, folder: Path, device: str, module: str | None, chosen: list[str]
 ) -> None:
     """Print the resolved recipe, parameter counts, memory and files of a run."""
-    from zerosum.core.registry import build_game
-    from zerosum.core.runtime import Runtime
+    from zerosum.core.registry import build_game, runtime_of
     from zerosum.names import printable
     from zerosum.training.prepare import needs, prepare
     from zerosum.training.run import RunFolder
     from zerosum.training.transfer import begin_with
 
     train = recipe.train
-    runtime = Runtime.start(device, train.precision, train.batch_per_device)
+    runtime = runtime_of(recipe, device, module)
     split, resolved = prepare(recipe, runtime)
     RunFolder(folder).check(resolved)
     need = needs(resolved, split, runtime, module)
@@ -163,7 +162,8 @@ def _explain(
     print(f"{'  weights':<16}{_mib(need.weights):>14} with gradients, optimizer and average")
     print(f"{'  activations':<16}{_mib(need.activations):>14} of one micro-batch")
     print(f"{'  data':<16}{_mib(need.data):>14}")
-    print(f"{'steps':<16}{steps:>14,} of {train.batch} examples on {runtime.device}")
+    on = f"{runtime.device}, {runtime.precision}"
+    print(f"{'steps':<16}{steps:>14,} of {train.batch} examples on {on}")
     print(f"\nwould write to {folder}: recipe.json, log.jsonl, scores.jsonl,")
     print(f"  {-(-train.examples // train.sheet_every) + 1} sheets in samples/,")
     print(

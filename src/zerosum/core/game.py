@@ -121,6 +121,9 @@ class Game(nn.Module, ABC):
 
     Config: ClassVar[type[GameConfig]] = GameConfig
     Options: ClassVar[type[SampleOptions]] = SampleOptions
+    bf16: ClassVar[bool] = False
+    """Whether trainings in bfloat16 were measured to be faster and to score alike: then
+    `train.precision=auto` takes it."""
 
     def __init__(self, config: GameConfig) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from zerosum.core.game import Progress
 from zerosum.core.optim import Optim
 from zerosum.core.overrides import overridden_part, read_error
 from zerosum.core.remedies import Remedies
+from zerosum.core.runtime import AskedPrecision
 from zerosum.core.schedule import Number, at, bounded
 from zerosum.data.config import DataConfig
 from zerosum.data.registry import config_class
@@ -90,8 +91,9 @@ class Train(Part):
     """Examples between two sample sheets."""
     log_every: Examples = 5_000
     """Examples between two lines of the log."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """bf16 runs losses under autocast, which needs hardware for it; penalties stay in fp32."""
+    precision: AskedPrecision = "fp32"
+    """bf16 runs losses under autocast, which needs hardware for it; penalties stay in fp32. auto
+    is bf16 for systems that were measured with it, where the hardware has it."""
     channels_last: bool = False
     """Lay images out with channels last; faster for convolutions in bf16."""
     compile: bool = False

@@ -20,6 +20,7 @@ from types import ModuleType
 from zerosum.core.game import Game
 from zerosum.core.recipe import Recipe
 from zerosum.core.remedies import with_remedies
+from zerosum.core.runtime import Runtime
 from zerosum.core.search import Range
 from zerosum.data.registry import add as add_modality
 from zerosum.errors import UserError, nearest
@@ -113,6 +114,21 @@ def build_game(recipe: Recipe, module: str | None = None) -> Game:
         UserError: There is no such system, or a remedy does not fit it.
     """
     return with_remedies(system(recipe.system, module).game, recipe.model, recipe.remedies)
+
+
+def runtime_of(recipe: Recipe, device: str = "auto", module: str | None = None) -> Runtime:
+    """Where and how a recipe is trained; under torchrun, with the other ranks.
+
+    Args:
+        recipe: What is to be trained.
+        device: As `find_device` has it.
+        module: Module or file of an outside model.
+
+    Raises:
+        UserError: There is no such system, or no such device.
+    """
+    train, safe = recipe.train, system(recipe.system, module).game.bf16
+    return Runtime.start(device, train.precision, train.batch_per_device, safe)
 
 
 @cache

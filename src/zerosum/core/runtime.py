@@ -24,6 +24,7 @@ from zerosum.data.fields import size_of
 from zerosum.errors import UserError
 
 Precision = Literal["fp32", "bf16"]
+AskedPrecision = Literal["fp32", "bf16", "auto"]
 T = TypeVar("T")
 
 
@@ -47,6 +48,16 @@ def find_device(name: str = "auto") -> torch.device:
     if name not in there:
         raise UserError(f"device '{name}' is not there: this machine offers {', '.join(there)}")
     return torch.device(name)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions that multiply in bfloat16, faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    found = getattr(torch.cpu, "get_capabilities", dict)()  # old releases of torch lack it
+    return bool(found.get("amx_bf16") or found.get("avx512_bf16"))
 
 
 @contextmanager
@@ -114,10 +125,23 @@ class Runtime:
 
     @classmethod
     def start(
-        cls, device: str = "auto", precision: Precision = "fp32", micro: int | None = None
+        cls,
+        device: str = "auto",
+        precision: AskedPrecision = "fp32",
+        micro: int | None = None,
+        safe: bool = False,
     ) -> Runtime:
-        """Find the device and, under torchrun, join the other ranks."""
+        """Find the device and, under torchrun, join the other ranks.
+
+        Args:
+            device: As `find_device` has it.
+            precision: `auto` is bf16 for a game that is safe with it, where the device has it.
+            micro: Samples per micro-batch, None for the whole batch at once.
+            safe: Whether the game is.
+        """
         where = find_device(device)
+        if precision == "auto":
+            precision = "bf16" if safe and has_bfloat16(where) else "fp32"
         if where.type == "cuda":  # batches keep their shape: the fastest convolution is found once
             torch.backends.cudnn.benchmark = True
         rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -16,7 +16,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.game import Progress
 from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
-from zerosum.core.registry import build_game
+from zerosum.core.registry import build_game, runtime_of
 from zerosum.core.runtime import Runtime
 from zerosum.data.feed import feed
 from zerosum.training.prepare import prepare
@@ -40,7 +40,7 @@ def pace(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _pace(recipe, seconds, module, Runtime.start(device))
+        return _pace(recipe, seconds, module, runtime_of(recipe, device, module))
     finally:
         torch.set_num_threads(threads)
 

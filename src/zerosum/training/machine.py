@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from zerosum.core.runtime import Runtime
+
 CPUS = Path("/proc/cpuinfo")
 
 
@@ -19,18 +21,15 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def machine(device: torch.device, world: int = 1) -> dict[str, str]:
-    """Device, threads and versions by what they are.
-
-    Args:
-        device: Where the networks are.
-        world: Number of processes.
-    """
+def machine(runtime: Runtime) -> dict[str, str]:
+    """Device, threads, precision and versions by what they are."""
+    device = runtime.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    shared = f"{world} x " if world > 1 else ""
+    shared = f"{runtime.world} x " if runtime.world > 1 else ""
     threads = torch.get_num_threads()
     return {
         "device": f"{shared}{name}",
         "threads": f"{threads} for each process",
+        "precision": runtime.precision,
         "versions": f"Python {platform.python_version()}, torch {torch.__version__}",
     }

@@ -14,7 +14,7 @@ from zerosum.core.engine import play_step
 from zerosum.core.game import Game, Progress
 from zerosum.core.optim import build_optimizers
 from zerosum.core.recipe import Recipe
-from zerosum.core.registry import build_game
+from zerosum.core.registry import build_game, runtime_of
 from zerosum.core.registry import recipe as find_recipe
 from zerosum.core.runtime import Runtime, without_denormals
 from zerosum.data.codec import Codec, read_codec
@@ -86,8 +86,7 @@ class Trainer:
         Returns:
             The game, in evaluation mode, with its averaged weights.
         """
-        train = self.asked.train
-        runtime = Runtime.start(self.device, train.precision, train.batch_per_device)
+        runtime = runtime_of(self.asked, self.device, self.module)
         self.first = runtime.first
         self.screen.quiet = self.screen.quiet or not runtime.first
         try:
@@ -197,7 +196,7 @@ class Trainer:
             try:
                 self.out.check(recipe)
                 stack.enter_context(locked(self.out.path))
-                self.out.claim(recipe, codec, machine(runtime.device, runtime.world))
+                self.out.claim(recipe, codec, machine(runtime))
             except UserError as error:
                 refusal = str(error)
         runtime.agree(refusal)

@@ -15,7 +15,7 @@ from statistics import median
 from zerosum.chem.scorers import Scorer
 from zerosum.core.game import Progress
 from zerosum.core.recipe import Recipe
-from zerosum.core.runtime import Runtime
+from zerosum.core.registry import runtime_of
 from zerosum.data.source import Examples
 from zerosum.errors import UserError
 from zerosum.files import write_text
@@ -229,13 +229,12 @@ class Design:
 
     def _claim(self, recipe: Recipe, start: str) -> None:
         """Begin the run with the codec of another one, whose weights it begins with."""
-        train = recipe.train
         codec = read_run(Path(start), self.terms.module).codec
-        runtime = Runtime.start(self.device, train.precision, train.batch_per_device)
+        runtime = runtime_of(recipe, self.device, self.terms.module)
         try:
             split, resolved = prepare(recipe, runtime, codec)
             folder = RunFolder(self.folder.run)
-            folder.claim(resolved, split.codec, machine(runtime.device, runtime.world))
+            folder.claim(resolved, split.codec, machine(runtime))
         finally:
             runtime.close()
 
