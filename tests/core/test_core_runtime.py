@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from core_games import CPU
+from safetensors.torch import load_file
 from torch import nn
 
 import zerosum
@@ -105,6 +106,25 @@ def test_auto_is_bf16_for_measured_games_where_the_hardware_has_it(
     assert json.loads((tmp_path / "machine.json").read_text())["precision"] == taken
 
 
+@pytest.mark.parametrize("begun", ["fp32", "bf16"])
+def test_auto_decides_once_for_a_run(monkeypatch, tmp_path, begun):
+    """Whatever the machine has on which it goes on, it ends as the run that was not stopped."""
+    monkeypatch.setattr(system("dcgan").game, "bf16", True)
+    given = recipe("dcgan/tiny").override({"train.precision": begun, "train.examples": 64})
+    zerosum.train(given, tmp_path / "whole", device="cpu", quiet=True)
+    auto = given.override({"train.precision": "auto"})
+    monkeypatch.setattr("zerosum.core.runtime.has_bfloat16", lambda device: begun == "bf16")
+    first = auto.override({"train.examples": 32})
+    zerosum.train(first, tmp_path / "parts", device="cpu", quiet=True)
+    monkeypatch.setattr("zerosum.core.runtime.has_bfloat16", lambda device: begun != "bf16")
+    zerosum.train(auto, tmp_path / "parts", device="cpu", quiet=True)
+    assert json.loads((tmp_path / "parts/machine.json").read_text())["precision"] == begun
+    name = "checkpoints/step_00000004/game.safetensors"
+    whole, parts = (load_file(tmp_path / run / name) for run in ("whole", "parts"))
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[key], parts[key]) for key in whole)
+
+
 def test_bf16_instructions_are_those_that_the_processor_lists():
     cpuinfo = Path("/proc/cpuinfo")
     if platform.machine() != "x86_64" or not cpuinfo.is_file():
@@ -125,8 +145,6 @@ def test_compile_replaces_the_forward_of_each_network():
 
 def test_a_bf16_run_works_end_to_end(run, tmp_path):
     """RpGAN has R1 and R2 in its loss; weights stay in float32."""
-    from safetensors.torch import load_file
-
     folder = tmp_path / "run"
     more = ["train.precision=bf16", "train.examples=64", "evaluate.samples=0"]
     run("train", "rpgan/tiny", "--out", folder, *more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -90,6 +91,7 @@ class Trainer:
         self.first = runtime.first
         self.screen.quiet = self.screen.quiet or not runtime.first
         try:
+            runtime = self._as_begun(runtime)
             kept = self._kept_codec(runtime)
             reader = ProgressBar(self.screen.quiet, self.screen.unit, pause=3.0)
             try:
@@ -173,6 +175,14 @@ class Trainer:
             recorder.close()
 
     # -- setting up ------------------------------------------------------------------------
+
+    def _as_begun(self, runtime: Runtime) -> Runtime:
+        """With the precision that the run began with: `auto` decides once."""
+        if self.asked.train.precision != "auto":
+            return runtime
+        begun = self.out.read_machine().get("precision") if runtime.first else None
+        begun = runtime.share(begun)
+        return replace(runtime, precision=begun) if begun in ("fp32", "bf16") else runtime
 
     def _kept_codec(self, runtime: Runtime) -> Codec | None:
         """The codec of the run that is to go on, on every rank; None for a new one."""
