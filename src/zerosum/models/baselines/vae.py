@@ -42,6 +42,8 @@ class VAE(LatentGame):
         levels: Count = Field(default=256, ge=2)
         """Values that a pixel can have: what `log_likelihood` is the probability of."""
 
+    bf16 = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size, self.beta, self.levels = config.latent, config.beta, config.levels

@@ -24,7 +24,7 @@ from zerosum.core.game import Batch, LatentGame, Progress, Terms, Turn
 from zerosum.core.optim import Optim
 from zerosum.core.recipe import cite, tiny
 from zerosum.core.schedule import Cosine
-from zerosum.core.search import Span
+from zerosum.core.search import Factor, Span
 from zerosum.losses.objectives import OBJECTIVES
 from zerosum.losses.penalties import r1
 from zerosum.modalities.images import ImageConfig, Images
@@ -179,11 +179,11 @@ QUICK = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.5, 0.99))
 BOTH = {"discriminator": QUICK, "generator": QUICK}
 PAPER = "arXiv:2206.02262, section 3 and appendix"
 
-SEARCH = {"model.target": Span(0.4, 0.8, log=False)}
+SEARCH = {"model.target": Span(0.4, 0.8, log=False), "model.gamma": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(
-        DiffusionGAN.Config(pace=50_000),
+        DiffusionGAN.Config(pace=50_000, gamma=1.0),
         BOTH,
         examples=150_000,
         about="a minute on one core, so T moves twice as fast",

@@ -37,6 +37,8 @@ class DCGAN(LatentGame):
         objective: ObjectiveName = "nonsaturating"
         """The adversarial loss."""
 
+    bf16 = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size = config.latent

@@ -43,6 +43,8 @@ class LSGAN(LatentGame):
         normalise_discriminator: bool = True
         """Batch normalisation in the discriminator too."""
 
+    bf16 = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size = config.latent
