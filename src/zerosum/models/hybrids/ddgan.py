@@ -149,7 +149,7 @@ class DDGAN(Game):
 
 ADAM = Optim(lr=Cosine(start=1e-3, end=1e-4), betas=(0.0, 0.99))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
-CALM = {"discriminator": ADAM, "generator": Optim(lr=3e-4, betas=(0.0, 0.99))}
+QUICK = dict.fromkeys(BOTH, Optim(lr=1e-3, betas=(0.0, 0.99)))
 
 STEPS = "arXiv:2112.07804, section 5"
 
@@ -158,7 +158,7 @@ SEARCH = {"model.gamma": Factor(0.1, 10)}
 PRESETS = {
     "digits": on_digits(
         DDGAN.Config(latent=64, width=8, gamma=0.1),
-        CALM,
+        QUICK,
         examples=60_000,
         sources=cite(STEPS, "model.steps"),
     ),

@@ -236,7 +236,7 @@ SEARCH = {"model.gamma": Factor(0.1, 10)}
 
 PRESETS = {
     "digits": on_digits(
-        LAPGAN.Config(latent=32, hidden=(128, 256), width=32, gamma=1.0),
+        LAPGAN.Config(latent=32, hidden=(128, 256), width=32, gamma=10.0),
         {"discriminator": QUICK, "generator": QUICK},
         examples=100_000,
         about="4 to 8 pixels",

@@ -87,6 +87,8 @@ class LSGAN(LatentGame):
 
 ADAM = Optim(lr=2e-4, betas=(0.5, 0.999))
 BOTH = {"discriminator": ADAM, "generator": ADAM}
+# A minute is short: with equal rates the critic comes to win on the digits.
+QUICK = {"discriminator": ADAM, "generator": Optim(lr=1e-3, betas=(0.5, 0.999))}
 
 BINARY = "arXiv:1611.04076, eq. 9"
 PEARSON = "arXiv:1611.04076, eq. 8"
@@ -94,7 +96,7 @@ PEARSON = "arXiv:1611.04076, eq. 8"
 PRESETS = {
     "digits": on_digits(
         LSGAN.Config(latent=64, width=32, normalise_discriminator=False),
-        BOTH,
+        QUICK,
         examples=200_000,
         sources=cite(BINARY, "model.fake_target", "model.real_target", "model.wanted"),
     ),
@@ -117,7 +119,7 @@ PRESETS = {
             wanted=0,
             normalise_discriminator=False,
         ),
-        BOTH,
+        QUICK,
         examples=200_000,
         about="the targets that minimise a Pearson chi-squared divergence",
         sources=cite(PEARSON, "model.fake_target", "model.real_target", "model.wanted"),
