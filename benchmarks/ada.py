@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from zerosum.augment.adaptive import overfitted_by_heldout
-from zerosum.bench.pages import between_marks, demand
+from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.game import Game
 from zerosum.core.registry import recipe
@@ -118,11 +118,6 @@ def r_v(game: Game, split: Split) -> float:
     return overfitted_by_heldout(*logits).item()
 
 
-def spread(values: list[float]) -> str:
-    middle = f"{statistics.mean(values):.3g}"
-    return f"{middle} ± {statistics.stdev(values):.2g}" if len(values) > 1 else middle
-
-
 def table(runs: dict[str, list[list[Row]]]) -> str:
     lines = [
         "| augmentation | FD at the end | best FD | at images | r_v at the end | p | images/s |",
@@ -131,11 +126,11 @@ def table(runs: dict[str, list[list[Row]]]) -> str:
     for arm, found in runs.items():
         best = [min(rows, key=lambda row: row["fd"]) for rows in found]
         cells = [
-            spread([rows[-1]["fd"] for rows in found]),
-            spread([row["fd"] for row in best]),
+            mean_and_spread([rows[-1]["fd"] for rows in found]),
+            mean_and_spread([row["fd"] for row in best]),
             f"{statistics.mean(row['seen'] for row in best):,.0f}",
-            spread([rows[-1]["r_v"] for rows in found]),
-            spread([rows[-1]["p"] for rows in found]) if arm == "ada" else "-",
+            mean_and_spread([rows[-1]["r_v"] for rows in found]),
+            mean_and_spread([rows[-1]["p"] for rows in found]) if arm == "ada" else "-",
             f"{statistics.mean(rows[-1]['pace'] for rows in found):.0f}",
         ]
         lines.append(f"| {arm} | {' | '.join(cells)} |")

@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import zerosum
+from zerosum.bench.pages import mean_and_spread
 from zerosum.data.source import Source
 from zerosum.modalities.images import Images
 from zerosum.training.run import read_run
@@ -85,8 +86,7 @@ def supervised_twin(game, known: Set, test: Set, seed: int) -> float:
 
 
 def line(name: str, values: list[float], rival: str) -> str:
-    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"| {name} | {100 * statistics.mean(values):.1f}{spread} | {rival} |"
+    return f"| {name} | {mean_and_spread(values, '.1f', '.1f', 100)} | {rival} |"
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import torch
 
 from zerosum.bench.families.protocol import SEED, protocol
 from zerosum.bench.families.trial import PLAN, RESULT, budgeted
-from zerosum.bench.pages import between_marks, demand
+from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.overrides import parse
 from zerosum.core.recipe import Recipe
@@ -59,11 +59,6 @@ def result(row: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def cell(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3g}{spread}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("rows", nargs="+", help="a system, or one with settings, in quotes")
@@ -81,7 +76,7 @@ def main() -> None:
     ]
     for row in given.rows:
         found = [result(row, seed, given) for seed in given.seeds]
-        cells = [cell([one["scores"][score] for one in found]) for score in SCORES]
+        cells = [mean_and_spread([one["scores"][score] for one in found]) for score in SCORES]
         cells.append(f"{statistics.mean(one['images'] for one in found):,.0f}")
         cells.append(f"{statistics.mean(one['seconds'] for one in found):.0f}")
         lines.append(f"| `{row}` | {' | '.join(cells)} |")

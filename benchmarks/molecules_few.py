@@ -16,9 +16,9 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from statistics import fmean, stdev
 
 import zerosum
+from zerosum.bench.pages import mean_and_spread
 from zerosum.chem.fingerprints import scaffold
 from zerosum.chem.molecules import rdkit
 from zerosum.data.order import LIMIT, choose
@@ -57,11 +57,6 @@ def scored(samples: list[str | None], train: list[str], ring: str) -> list[float
     return [found.validity, distinct, diversity(first), found.novelty, same]
 
 
-def cell(values: list[float]) -> str:
-    spread = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{fmean(values):.3f}{spread}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("runs/few"))
@@ -87,7 +82,8 @@ def main() -> None:
             print(name, seed, *(f"{value:.3f}" for value in rows[name][-1]), flush=True)
     lines = [f"| | {' | '.join(COLUMNS)} |", "|---" * (1 + len(COLUMNS)) + "|"]
     for name, found in rows.items():
-        cells = [cell([row[place] for row in found]) for place in range(len(COLUMNS))]
+        columns = [[row[place] for row in found] for place in range(len(COLUMNS))]
+        cells = [mean_and_spread(column, ".3f", ".3f") for column in columns]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     table = "\n".join(lines) + "\n"
     print(table)

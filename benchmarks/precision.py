@@ -19,7 +19,7 @@ import torch
 
 import zerosum
 from zerosum.bench.families.protocol import PROTOCOLS, SEED, Protocol
-from zerosum.bench.pages import between_marks, demand
+from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.runtime import Precision
 from zerosum.files import write_text
@@ -59,11 +59,6 @@ def result(
     return found
 
 
-def cell(values: list[float]) -> str:
-    spread = f" ± {statistics.stdev(values):.2g}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3g}{spread}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("systems", nargs="+", help="presets on one of the families' sets")
@@ -89,8 +84,12 @@ def main() -> None:
         ratios = [a["seconds"] / b["seconds"] for a, b in zip(runs["fp32"], runs["bf16"])]
         cells = [
             *(f"{statistics.mean(one['seconds'] for one in runs[kind]):.0f}" for kind in KINDS),
-            cell(ratios),
-            *(cell([one[what] for one in runs[k]]) for what in ("fd", "recall") for k in KINDS),
+            mean_and_spread(ratios),
+            *(
+                mean_and_spread([one[what] for one in runs[kind]])
+                for what in ("fd", "recall")
+                for kind in KINDS
+            ),
         ]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
         print(lines[-1], flush=True)

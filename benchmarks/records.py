@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
-from statistics import fmean, stdev
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 import zerosum
+from zerosum.bench.pages import mean_and_spread
 from zerosum.files import write_text
 from zerosum.pipelines.generate import Generator
 
@@ -115,7 +115,7 @@ def main() -> None:
     print(f"| records | seeds | {' | '.join(COLUMNS)} |\n{'|---' * (len(COLUMNS) + 2)}|")
     for name, found in rows.items():
         columns = list(zip(*found))
-        cells = [f"{fmean(c):.2f}" + (f" ± {stdev(c):.2f}" if len(c) > 1 else "") for c in columns]
+        cells = [mean_and_spread(column, ".2f", ".2f") for column in columns]
         cells += ["-"] * (len(COLUMNS) - len(cells))
         print(f"| {name} | {len(found)} | {' | '.join(cells)} |")
 

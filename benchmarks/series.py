@@ -18,11 +18,10 @@ import argparse
 import json
 import time
 from pathlib import Path
-from statistics import fmean, stdev
 from typing import Any
 
 import zerosum
-from zerosum.bench.pages import between_marks
+from zerosum.bench.pages import between_marks, mean_and_spread
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import system
 from zerosum.pipelines.evaluate import Evaluation, Evaluator
@@ -79,11 +78,8 @@ def scored(found: Evaluation) -> dict[str, float]:
 
 
 def cell(values: list[float], name: str) -> str:
-    if not values:
-        return "-"
-    digits = 0 if name == "seconds" else 3
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{fmean(values):.{digits}f}{spread}"
+    form = ".0f" if name == "seconds" else ".3f"
+    return mean_and_spread(values, form, form)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -7,10 +7,29 @@ first word without a colon.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean, stdev
 
 from zerosum.errors import UserError
 from zerosum.files import write_text
+
+
+def mean_and_spread(
+    values: Sequence[float], mean: str = ".3g", spread: str = ".2g", factor: float = 1.0
+) -> str:
+    """The mean of seeds and their standard deviation; a dash for none.
+
+    Args:
+        values: One for each seed.
+        mean: Format of the mean.
+        spread: Format of the deviation, which a single value has not.
+        factor: What both are multiplied by, such as 100 for per cent.
+    """
+    if not values:
+        return "-"
+    beside = f" ± {factor * stdev(values):{spread}}" if len(values) > 1 else ""
+    return f"{factor * fmean(values):{mean}}{beside}"
 
 
 def marked(page: Path, mark: str) -> bool:

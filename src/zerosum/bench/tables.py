@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, stdev
 from textwrap import wrap
 from typing import Any, NamedTuple
 
+from zerosum.bench.pages import mean_and_spread
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import list_models, recipe, system
 from zerosum.data.places import named_file
@@ -219,11 +219,8 @@ def table(results: Mapping[Trial, Mapping[str, Any]]) -> str:
 
 
 def _cell(values: Sequence[float], name: str) -> str:
-    if not values:
-        return "-"
-    digits = 0 if name == "seconds" else 3
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{fmean(values):.{digits}f}{spread}"
+    form = ".0f" if name == "seconds" else ".3f"
+    return mean_and_spread(values, form, form)
 
 
 def note(results: Mapping[Trial, Mapping[str, Any]], command: str) -> str:

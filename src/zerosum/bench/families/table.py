@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from zerosum.bench.families.protocol import SEED, Protocol
 from zerosum.bench.families.run import Result
 from zerosum.bench.families.search import usual_trials
+from zerosum.bench.pages import mean_and_spread
 from zerosum.metrics.judge import K
 
 Rivals = Mapping[str, Mapping[str, float | None]]
@@ -71,12 +72,7 @@ def table(
 
 
 def _cell(values: Sequence[float | None]) -> str:
-    """Mean and standard deviation; a dash where there is nothing."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return "-"
-    spread = f" ± {statistics.stdev(known):.2g}" if len(known) > 1 else ""
-    return f"{statistics.mean(known):.3g}{spread}"
+    return mean_and_spread([value for value in values if value is not None])
 
 
 def note(judge: Protocol, results: Sequence[Result]) -> str:
