@@ -54,8 +54,6 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     """A row for each checkpoint of a run, which is made where it does not stand there."""
     folder = folder_of(arguments, arm, seed)
     file = folder / "judged.json"
-    if file.is_file():
-        return json.loads(file.read_text())
     every = max(arguments.images // POINTS, 1)
     asked = recipe(arguments.system).override(
         {
@@ -70,6 +68,9 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
             "evaluate.samples": 0,
         }
     )
+    if file.is_file():
+        RunFolder(folder).check(asked)  # the preset may have changed since
+        return json.loads(file.read_text())
     Trainer(asked, folder, device=arguments.device, quiet=True).fit()
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     pace = arguments.images / log[-1]["values"]["seconds"]  # over all that a run was stopped

@@ -19,13 +19,13 @@ from typing import Any
 import torch
 
 from zerosum.bench.families.protocol import SEED, protocol
+from zerosum.bench.families.run import refuse_changed
 from zerosum.bench.families.trial import PLAN, RESULT, budgeted
 from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.overrides import parse
 from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe as find_recipe
-from zerosum.core.registry import system as find_system
 from zerosum.files import write_text
 from zerosum.training.machine import processor
 from zerosum.training.trainer import Trainer
@@ -38,12 +38,13 @@ def result(row: str, seed: int, given: argparse.Namespace) -> dict[str, Any]:
     """Scores of one training, which is made where it was not."""
     name, *settings = row.split()
     folder = given.out / f"{given.seconds:g}s" / row.replace(" ", "_") / str(seed)
-    if (folder / RESULT).is_file():
-        return json.loads((folder / RESULT).read_text(encoding="utf-8"))
     recipe = find_recipe(f"{name}/{JUDGE.preset}").override(dict(map(parse, settings)))
     if (folder / PLAN).is_file():
+        refuse_changed(folder, recipe, "row")
+        if (folder / RESULT).is_file():
+            return json.loads((folder / RESULT).read_text(encoding="utf-8"))
         plan = (folder / PLAN).read_text(encoding="utf-8")
-        recipe = Recipe.from_json(plan, find_system(name).game.Config)
+        recipe = Recipe.from_json(plan, type(recipe.model))
     else:
         folder.mkdir(parents=True, exist_ok=True)
         recipe = budgeted(recipe, given.seconds, seed)

@@ -24,6 +24,7 @@ from zerosum.core.draw import draw
 from zerosum.core.runtime import Precision
 from zerosum.files import write_text
 from zerosum.training.machine import processor
+from zerosum.training.run import RunFolder
 from zerosum.training.trainer import Trainer
 
 KINDS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -36,8 +37,6 @@ def result(
     """Seconds and scores of one training, which is made where it was not."""
     folder = given.out / name.replace("/", "-") / f"{kind}-{seed}"
     file = folder / "result.json"
-    if file.is_file():
-        return json.loads(file.read_text(encoding="utf-8"))
     asked = zerosum.recipe(name).override(
         {
             "train.precision": kind,
@@ -50,6 +49,9 @@ def result(
             "doctor.policy": "off",
         }
     )
+    if file.is_file():
+        RunFolder(folder / "run").check(asked)  # the preset may have changed since
+        return json.loads(file.read_text(encoding="utf-8"))
     begun = time.process_time()
     game = Trainer(asked, folder / "run", device="cpu", quiet=True).fit()
     spent = time.process_time() - begun

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import zerosum
 from zerosum.bench.modes.methods import METHODS
 from zerosum.bench.modes.networks import (
     dcgan_discriminator,
@@ -15,10 +16,13 @@ from zerosum.bench.modes.networks import (
     pacgan_generator,
 )
 from zerosum.bench.modes.settings import NETWORKS, SETTINGS
+from zerosum.bench.modes.settings import setting as find_setting
 from zerosum.bench.modes.stack import Stack, Streams
 from zerosum.bench.modes.suites import Points, Suite
 from zerosum.bench.modes.train import Trial
+from zerosum.errors import UserError
 from zerosum.losses import OBJECTIVES, Adam, r1, r2
+from zerosum.models.images.r3gan import R3GAN
 
 CPU = torch.device("cpu")
 SMOKE = replace(SETTINGS["ring", "smoke"], batch=16, updates=12, half_life=3)
@@ -88,11 +92,13 @@ def test_the_papers_networks_with_batch_norm_side_by_side_too(exact):
         torch.testing.assert_close(together[1], apart[0], atol=1e-10, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["mlp-64x5", "conv-32", "pacgan", "dcgan-64"])
+@pytest.mark.parametrize("name", ["mlp-64x5", "conv-32", "pacgan", "dcgan-64", "r3gan-96"])
 @pytest.mark.parametrize("player", ["generator", "discriminator"])
 def test_a_stack_is_its_networks_side_by_side(name, player):
     networks, seeds = NETWORKS[name], [1, 2]
     shape = (3, 28, 28) if networks.images else (2,)
+    # R3GAN's stages compute in float32 whatever they are given.
+    errors = {"rtol": 1e-4, "atol": 1e-5} if name == "r3gan-96" else {}
 
     def build():
         if player == "generator":
@@ -106,11 +112,12 @@ def test_a_stack_is_its_networks_side_by_side(name, player):
     size = (6,) if player == "generator" else shape
     x = torch.rand(2, 5, *size, dtype=torch.float64)
     found, wanted = stack(x.flatten(0, 1)), torch.cat([net(b) for net, b in zip(alone, x)])
-    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(found, wanted, **errors)
     slopes = torch.autograd.grad(found.sin().sum(), list(stack.parameters()))
     wanted.sin().sum().backward()
     for slope, *each in zip(slopes, *[net.parameters() for net in alone]):
-        torch.testing.assert_close(slope, torch.stack([weight.grad for weight in each]))
+        each = torch.stack([weight.grad for weight in each])
+        torch.testing.assert_close(slope, each, **errors)
 
 
 def test_a_trial_equals_the_plain_loop(exact):
@@ -233,6 +240,28 @@ def test_methods_play_on_pictures(name):
     trial = trained(setting, name, Pictures(), [0, 1])
     samples = trial.samples()
     assert samples.shape == (2, 4, 3, 28, 28) and samples.abs().max() <= 1
+
+
+def test_r3gans_networks_are_those_of_its_preset_on_fashion():
+    recipe = zerosum.recipe("r3gan/fashion")
+    shape = (3, 28, 28)
+    config = recipe.model.model_copy(update={"channels": 3, "size": (28, 28)})
+    game, networks = R3GAN(config), NETWORKS["r3gan-96"]
+    wanted = networks.generator(config.latent, shape), networks.discriminator(shape, 1)
+    for mine, theirs in zip(wanted, (game.generator, game.discriminator)):
+        found = {name.removeprefix("network."): w.shape for name, w in mine.named_parameters()}
+        assert found == {name: weight.shape for name, weight in theirs.named_parameters()}
+
+
+def test_r3gans_networks_play():
+    setting = replace(SETTINGS["stacked-mnist", "r3gan"], batch=2, updates=1)
+    trial = trained(setting, "rpgan_r1r2", Pictures(), [0])
+    assert trial.samples().shape == (1, 4, 3, 28, 28)
+
+
+def test_a_profile_that_a_suite_has_not_is_refused():
+    with pytest.raises(UserError, match="ring has no profile 'r3gan'"):
+        find_setting("ring", "r3gan")
 
 
 def test_networks_with_state_beside_the_weights_are_refused():

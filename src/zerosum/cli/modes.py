@@ -20,7 +20,11 @@ def modes(
         str, typer.Option(help="ring, grid or stacked-mnist; several with commas.")
     ] = "ring",
     profile: Annotated[
-        str, typer.Option(help="smoke: ours, minutes on two cores; paper: as published.")
+        str,
+        typer.Option(
+            help="smoke: ours, minutes on two cores; paper: as published; r3gan: R3GAN's networks "
+            "on stacked-mnist."
+        ),
     ] = "smoke",
     models: Annotated[
         str | None, typer.Option(help="Of the methods only, such as gan,rpgan_r1r2.")

@@ -70,27 +70,33 @@ class Trial:
                 f"{path} has a budget of {found['budget']:g} s, not {self.seconds:g} s: "
                 f"give --seconds {found['budget']:g}, or another --out"
             )
-        paths = ", ".join(self._changed()[:3])
-        if paths:
-            what = "search's best recipe" if self.trials else "preset"
-            raise UserError(
-                f"{self.folder} was trained before {paths} of the {what} changed: "
-                "take it away, or give another --out"
-            )
+        what = "search's best recipe" if self.trials else "preset"
+        refuse_changed(self.folder, recipe_of(self.system, protocol(self.data), self.search), what)
         return found
 
-    def _changed(self) -> list[str]:
-        """Dotted paths in which the recipe is not what it was, the bench's own aside."""
-        recipe, game = self._recipe(), registry.system(self.system).game
-        then = Recipe.from_json((self.folder / PLAN).read_text(encoding="utf-8"), game.Config)
-        return [
-            path
-            for path in recipe.differences(then)
-            if path not in OWN and not path.startswith(("evaluate.", "doctor."))
-        ]
 
-    def _recipe(self) -> Recipe:
-        return recipe_of(self.system, protocol(self.data), self.search)
+def refuse_changed(folder: Path, recipe: Recipe, what: str) -> None:
+    """Refuse scores of a training whose recipe is not what it was, the bench's own settings aside.
+
+    Args:
+        folder: Of the training, with its `plan.json`.
+        recipe: What would be trained now, before a budget makes it longer or shorter.
+        what: What the recipe is, for the message.
+
+    Raises:
+        UserError: It says which settings changed.
+    """
+    then = Recipe.from_json((folder / PLAN).read_text(encoding="utf-8"), type(recipe.model))
+    changed = [
+        path
+        for path in recipe.differences(then)
+        if path not in OWN and not path.startswith(("evaluate.", "doctor."))
+    ]
+    if changed:
+        raise UserError(
+            f"{folder} was trained before {', '.join(changed[:3])} of the {what} changed: "
+            "take it away, or give another --out"
+        )
 
 
 def candidates(data: Protocol) -> list[str]:

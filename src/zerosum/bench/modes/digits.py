@@ -72,7 +72,7 @@ class StackedDigits(Suite):
         return pictures
 
     def judge(self, samples: Tensor) -> Coverage:
-        counts = self._modes_of(samples).bincount(minlength=self.modes)
+        counts = self._modes_of(samples.clamp(-1, 1)).bincount(minlength=self.modes)
         return coverage(counts, len(samples), self.law, graded=False)
 
     def note(self) -> str:

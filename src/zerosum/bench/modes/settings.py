@@ -1,7 +1,8 @@
 """What is trained how: one setting per suite and profile.
 
 `smoke` is ours, sized for two cores; every method has the same networks, updates and learning
-rates. `paper` is the setting of the publication, for a GPU or much patience.
+rates. `paper` is the setting of the publication, for a GPU or much patience. `r3gan` is `smoke`
+with the networks of R3GAN, small, and their optimizer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from zerosum.bench.modes.networks import (
     dcgan_generator,
     pacgan_discriminator,
     pacgan_generator,
+    r3gan_discriminator,
+    r3gan_generator,
     small,
     small_image_discriminator,
     small_image_generator,
@@ -28,7 +31,7 @@ class Setting:
 
     Attributes:
         suite: The law.
-        profile: `smoke` or `paper`.
+        profile: `smoke`, `paper` or `r3gan`.
         source: Where the numbers come from.
         networks: Key of `NETWORKS`.
         updates: Updates of the generator.
@@ -78,6 +81,7 @@ class Setting:
 NETWORKS: Final[dict[str, Networks]] = {
     "mlp-64x5": small((64,) * 5),
     "conv-32": Networks(small_image_generator, small_image_discriminator, images=True),
+    "r3gan-96": Networks(r3gan_generator, r3gan_discriminator, images=True),
     "pacgan": Networks(pacgan_generator, pacgan_discriminator, width=400),
     "dcgan-64": Networks(dcgan_generator, dcgan_discriminator, width=512, images=True),
 }
@@ -123,24 +127,36 @@ _PACGAN = Setting(
     methods=_PACKED,
 )
 
+_STACKED = replace(
+    _RING,
+    suite="stacked-mnist",
+    networks="conv-32",
+    latent=64,
+    batch=32,
+    updates=3_000,
+    lr=1e-3,
+    gamma=1.0,
+    gamma_end=1.0,
+    betas=(0.5, 0.99),
+    seeds=1,
+    methods=("gan", "pacgan2", "gan_r1", "rpgan_r1r2"),
+)
+
 SETTINGS: Final = {
     (setting.suite, setting.profile): setting
     for setting in (
         _RING,
         replace(_RING, suite="grid", updates=6_000, gamma=5.0, gamma_end=0.005),
+        _STACKED,
         replace(
-            _RING,
-            suite="stacked-mnist",
-            networks="conv-32",
-            latent=64,
-            batch=32,
-            updates=3_000,
-            lr=1e-3,
-            gamma=1.0,
-            gamma_end=1.0,
-            betas=(0.5, 0.99),
-            seeds=1,
-            methods=("gan", "pacgan2", "gan_r1", "rpgan_r1r2"),
+            _STACKED,
+            profile="r3gan",
+            source="ours; networks and betas of R3GAN, arXiv:2501.05441, an eighth as wide",
+            networks="r3gan-96",
+            updates=5_000,
+            lr_end=1e-4,
+            betas=(0.0, 0.99),
+            methods=("rpgan_r1r2",),
         ),
         _PACGAN,
         replace(_PACGAN, suite="grid"),
@@ -172,9 +188,9 @@ def setting(suite: str, profile: str) -> Setting:
         UserError: An unknown name.
     """
     suites = list(dict.fromkeys(name for name, _ in SETTINGS))
-    profiles = list(dict.fromkeys(name for _, name in SETTINGS))
     if suite not in suites:
         raise UserError(f"no suite '{suite}': {nearest(suite, suites)}")
+    profiles = [name for other, name in SETTINGS if other == suite]
     if profile not in profiles:
-        raise UserError(f"no profile '{profile}': {nearest(profile, profiles)}")
+        raise UserError(f"{suite} has no profile '{profile}': {nearest(profile, profiles)}")
     return SETTINGS[suite, profile]

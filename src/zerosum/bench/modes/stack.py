@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from zerosum.bench.modes.networks import Joint, Largest
+from zerosum.bench.modes.networks import Apart, Joint, Largest
 
 
 class Stack(nn.Module):
@@ -23,8 +24,8 @@ class Stack(nn.Module):
     as fast as `torch.func.vmap` at the sizes of this bench (two CPU cores, torch 2.13).
 
     Args:
-        build: Makes one network of the layers that `_run` knows. It must be free of buffers:
-            batch normalisation with `track_running_stats=False`.
+        build: Makes one network of the layers that `_run` knows. It must be free of buffers that
+            a state keeps: batch normalisation with `track_running_stats=False`.
         seeds: Of the initial weights, one per copy.
         device: Where the weights live.
 
@@ -48,9 +49,12 @@ class Stack(nn.Module):
                 torch.manual_seed(seed)
                 copies.append(build())
         self.count, self.network = len(copies), copies[0]
-        buffers = [name for name, _ in self.network.named_buffers()]
+        weights = {name for name, _ in self.network.named_parameters()}
+        buffers = sorted(self.network.state_dict().keys() - weights)  # no constants
         if buffers:
-            raise ValueError(f"a stacked network keeps no buffers, but has {', '.join(buffers)}")
+            raise ValueError(
+                f"a stacked network keeps no buffers, but has {', '.join(sorted(buffers))}"
+            )
         each = [[weight.data for weight in one.parameters()] for one in copies]
         for weight, *parts in zip(self.network.parameters(), *each):
             weight.data = torch.stack(parts).to(device)
@@ -115,7 +119,20 @@ def _run(module: nn.Module, *x: Tensor) -> Tensor:
         case nn.Conv2d() | nn.ConvTranspose2d():
             assert module.bias is not None
             return _convolved(module, block, module.weight, module.bias)
+        case Apart():
+            return _apart(module.network, block)
     raise TypeError(f"{type(module).__name__} has no stacked form")
+
+
+def _apart(network: nn.Module, block: Tensor) -> Tensor:
+    """Each copy of a whole network on its own rows."""
+    weights = dict(network.named_parameters())
+    return torch.stack(
+        [
+            functional_call(network, {name: weight[i] for name, weight in weights.items()}, rows)
+            for i, rows in enumerate(block.unbind())
+        ]
+    )
 
 
 def _normalised(block: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
