@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from threading import Event
 from types import FrameType
 from typing import Protocol, cast
@@ -147,7 +148,8 @@ def _run() -> int:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         refuse_empty(arguments)
-        status = app(arguments or ["--help"], prog_name="zerosum", standalone_mode=False)
+        words = arguments or ["--help"]
+        status = _parser()(words, prog_name="zerosum", standalone_mode=False)
     except UserError as error:
         if debug:
             raise
@@ -185,6 +187,12 @@ def _run() -> int:
         complain(f"unexpected {type(error).__name__}: {error} (a bug; --debug shows where)")
         return 1
     return status if isinstance(status, int) else 0
+
+
+@cache
+def _parser() -> Callable[..., object]:
+    """What reads the words; made of all commands' signatures, so once in a process."""
+    return typer.main.get_command(app)
 
 
 def _noted_interrupts() -> Event:
