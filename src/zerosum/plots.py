@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from zerosum.files import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 REAL, FAKE, GREY, ALARM = "#0072b2", "#d55e00", "#777777", "#b00020"
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
@@ -58,8 +60,23 @@ def draw_curves(
         axis.legend(fontsize=8, frameon=False)
 
 
+def new_figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """An empty figure of so many inches.
+
+    Matplotlib is loaded by the first one that is drawn: it takes a fifth of a second, which
+    commands that draw none need not wait.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)
+
+
 def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
     """Write a figure as a PNG, atomically."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     FigureCanvasAgg(figure)
     with atomic(path) as partial:
         figure.savefig(partial, dpi=dpi, format="png")
@@ -67,6 +84,8 @@ def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
 
 def figure_picture(figure: Figure) -> Image.Image:
     """A figure as a picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")

@@ -66,3 +66,14 @@ def test_imports_are_light(module):
     ended = spawn(sys.executable, "-c", show)
     assert ended.status == 0, ended.err
     assert ended.out.strip() == "[]"
+
+
+def test_training_and_sampling_wait_for_no_library_of_scores_and_plots():
+    show = (
+        "import sys, zerosum, zerosum.training.trainer, zerosum.pipelines.generate, "
+        "zerosum.pipelines.evaluate, zerosum.pipelines.export; zerosum.recipe('dcgan/tiny'); "
+        "print([m for m in ('matplotlib', 'pandas', 'scipy', 'sklearn') if m in sys.modules])"
+    )
+    ended = spawn(sys.executable, "-c", show)
+    assert ended.status == 0, ended.err
+    assert ended.out.strip() == "[]"

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 
 from zerosum.errors import UserError
@@ -101,6 +99,8 @@ def threshold_of(normal: NDArray[np.float64], quantile: float = QUANTILE) -> flo
 
 def auroc(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     """Chance that an anomaly scores above a normal example, ties counting half."""
+    from scipy.stats import rankdata  # slow to load, for who only trains
+
     places = rankdata(scores)[truth]  # the statistic of Mann and Whitney, quicker than the curve
     hits, misses = len(places), len(scores) - len(places)
     return float((places.sum() - hits * (hits + 1) / 2) / (hits * misses))
@@ -108,6 +108,8 @@ def auroc(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
 
 def average_precision(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     """Area under precision over recall, by steps. Of chance: the share of anomalies."""
+    from sklearn.metrics import average_precision_score  # likewise
+
     return float(average_precision_score(truth, scores))
 
 

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from scipy import stats
 from torch import Tensor
 
 from zerosum.errors import UserError
@@ -66,7 +65,9 @@ def inception_score(
         low, high = around(math.log(mean), float(part.var()) / len(part))
         interval = (math.exp(low), math.exp(high))
     else:
-        half = float(stats.t.ppf(0.975, splits - 1)) * float(scores.std()) / math.sqrt(splits)
+        from scipy.special import stdtrit  # slow to load, for who only trains
+
+        half = float(stdtrit(splits - 1, 0.975)) * float(scores.std()) / math.sqrt(splits)
         interval = (mean - half, mean + half)
     return InceptionScore(
         value=mean,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from matplotlib.axes import Axes
 from PIL import Image
 from torch import Tensor
 
@@ -22,7 +21,10 @@ from zerosum.metrics.features import Features, Outputs
 from zerosum.metrics.registry import Metric
 from zerosum.modalities.answers import Choice, Fault, Filters, Inspection, Listed
 
-Panel = Callable[[Axes], None]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Panel = Callable[["Axes"], None]
 """Draws one plot of a report."""
 
 

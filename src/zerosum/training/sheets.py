@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -16,7 +15,7 @@ from zerosum.data.fields import Category
 from zerosum.data.source import Split
 from zerosum.files import atomic
 from zerosum.modalities.modality import Modality, Panel
-from zerosum.plots import COLOURS, draw_curves, figure_picture, save_figure
+from zerosum.plots import COLOURS, draw_curves, figure_picture, new_figure, save_figure
 from zerosum.records import LOG_ROW, SCORE_ROW, read_lines
 from zerosum.training.run import RunFolder
 
@@ -144,7 +143,7 @@ def draw_run_curves(log: Sequence[Mapping], scores: Sequence[Mapping], path: Pat
     panels = curve_panels(log, scores)
     columns = min(max(len(panels), 1), 3)
     rows = -(-max(len(panels), 1) // columns)
-    figure = Figure(figsize=(5.2 * columns, 3.6 * rows))
+    figure = new_figure(5.2 * columns, 3.6 * rows, layout=None)
     # Room is given by hand: a layout that looks for it takes longer than all the drawing.
     for place, (title, panel) in enumerate(panels.items()):
         row, column = divmod(place, columns)
@@ -172,7 +171,7 @@ def draw_film(folder: Path, path: Path, longest: int = 60) -> None:
 
 def _lines_picture(lines: Mapping[str, Lines], height: int) -> Image.Image:
     """Curves that a game offers, one plot for each, as high as a sheet."""
-    figure = Figure(figsize=(5.2 * len(lines), height / 100), dpi=100, layout="constrained")
+    figure = new_figure(5.2 * len(lines), height / 100)  # of 100 points an inch
     for axis, (title, curves) in zip(
         figure.subplots(1, len(lines), squeeze=False)[0], lines.items()
     ):

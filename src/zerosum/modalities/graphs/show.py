@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import torch
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from zerosum.modalities.graphs.codec import GraphCodec
-from zerosum.plots import FAKE, REAL
+from zerosum.plots import FAKE, REAL, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAMED = 80
 """Nodes up to which their names are written."""
@@ -21,7 +23,7 @@ ROUNDS = 50
 
 def drawing(pairs: Tensor, codec: GraphCodec, title: str = "") -> Figure:
     """Pairs (N, 2) over the edges that were learned from: known ones and others by colour."""
-    figure = Figure(figsize=(7, 6.6), layout="constrained")
+    figure = new_figure(7, 6.6)
     axis = figure.subplots()
     places = layout(codec.names, codec.edges)
     known = codec.known({"edge": pairs})
@@ -57,6 +59,8 @@ def _layout(count: int, edges: tuple[tuple[int, int], ...]) -> Tensor:
 def _lines(
     axis: Axes, places: Tensor, pairs: Tensor, colour: str, width: float, label: str
 ) -> None:
+    from matplotlib.collections import LineCollection
+
     lines = places[pairs.cpu()].numpy()
     axis.add_collection(LineCollection(list(lines), colors=colour, linewidths=width, label=label))
     axis.autoscale_view()

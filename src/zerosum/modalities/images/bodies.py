@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import RBFInterpolator
 
 HEIGHT, WIDTH = 64, 48
 """Pixels."""
@@ -142,6 +141,8 @@ def thickness(body: Body) -> float:
 
 def flat_of(body: Body, places: Numbers) -> Numbers:
     """Where on the flat form lies what is seen at places (N, 2) of a body; all in (x, y)."""
+    from scipy.interpolate import RBFInterpolator  # slow to load, for who draws no bodies
+
     spline = RBFInterpolator(landmarks(body), landmarks(FLAT), kernel="thin_plate_spline")
     return spline(places)
 

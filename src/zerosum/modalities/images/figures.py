@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import map_coordinates
 
 from zerosum.modalities.images.bodies import (
     FLAT,
@@ -158,6 +157,8 @@ def _pattern(pen: ImageDraw.ImageDraw, garment: Garment) -> None:
 
 def _bent(flat: Image.Image, body: Body) -> Image.Image:
     """The flat garment as a body wears it."""
+    from scipy.ndimage import map_coordinates  # slow to load, for who draws no bodies
+
     # The map is smooth: between the corners of pixels it is read linearly.
     rows, columns = np.mgrid[: HEIGHT + 1, : WIDTH + 1]
     corners = flat_of(body, np.stack([columns, rows], axis=-1).reshape(-1, 2).astype(float))

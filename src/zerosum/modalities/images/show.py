@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
-from matplotlib.axes import Axes
 from PIL import Image
 from torch import Tensor
 
@@ -13,6 +13,9 @@ from zerosum.data.fields import Batch
 from zerosum.metrics import nearest_neighbours, radial_spectrum
 from zerosum.modalities.images.pictures import as_large, grid, sheet_side
 from zerosum.plots import FAKE, REAL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def columns_for(shape: tuple[int, ...]) -> int:

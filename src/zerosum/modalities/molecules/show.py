@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
 from PIL import Image, ImageDraw, ImageFont
 
 from zerosum.chem import molecules as chem
@@ -13,6 +13,9 @@ from zerosum.chem.molecules import Mol
 from zerosum.data.fields import Batch
 from zerosum.modalities.molecules.smiles import SmilesCodec
 from zerosum.plots import FAKE, REAL
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 CELL, STRIP, GAP = 150, 28, 4
 """Pixels of a drawing's side, of the text below, and between two cells."""

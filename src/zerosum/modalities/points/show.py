@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from zerosum.plots import FAKE, REAL
+from zerosum.plots import FAKE, REAL, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def scatter(fake: Tensor, real: Tensor | None, title: str = "") -> Figure:
     """Generated points (N, D), over real ones where there are any, in a figure."""
-    figure = Figure(figsize=(5.2, 5), layout="constrained")
+    figure = new_figure(5.2, 5)
     draw_points(figure.subplots(), fake, real)
     if title:
         figure.suptitle(title)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from zerosum.modalities.series import statistics as of
-from zerosum.plots import FAKE, REAL
+from zerosum.plots import FAKE, REAL, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Steps = NDArray[np.float64]
 
@@ -26,8 +29,7 @@ def curves(fake: Steps, real: Steps | None, names: Sequence[str], title: str = "
     sides = [("generated", fake, FAKE)]
     if real is not None and len(real):
         sides.insert(0, ("real", real, REAL))
-    size = (4.2 * len(sides), 1.5 * channels + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = new_figure(4.2 * len(sides), 1.5 * channels + 0.6)
     axes = figure.subplots(channels, len(sides), squeeze=False, sharex=True, sharey="row")
     for column, (side, series, colour) in enumerate(sides):
         for row in range(channels):

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from PIL import Image
 
 from zerosum.modalities.tables.codec import TableCodec
@@ -19,10 +17,11 @@ from zerosum.modalities.tables.scores import Pair, quality
 from zerosum.modalities.tables.stored import Learned
 from zerosum.modalities.tables.values import numbers_of
 from zerosum.modalities.tables.view import View, views
-from zerosum.plots import FAKE, REAL, figure_picture
+from zerosum.plots import FAKE, REAL, figure_picture, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 MOST = 12
 """Most columns that are drawn."""
@@ -58,7 +57,7 @@ def sheet(
     wide = min(len(shown), 4)
     high = math.ceil(len(shown) / wide)
     # Room is given by hand: a layout that looks for it takes as long as all the drawing.
-    figure = Figure(figsize=(3.2 * wide, 2.2 * high + 2.2))
+    figure = new_figure(3.2 * wide, 2.2 * high + 2.2, layout=None)
     sides = {"left": 0.04, "right": 0.99, "bottom": 0.02, "top": 0.92, "hspace": 0.75}
     grid = figure.add_gridspec(high + 1, wide, wspace=0.2, **sides)
     for number, column in enumerate(shown):
@@ -160,7 +159,7 @@ def beside(fake: pd.DataFrame, train: pd.DataFrame, codec: TableCodec) -> Image.
     for i, other in enumerate(which.tolist()):
         rows.append(["made", *fake.iloc[i][names].tolist()])
         rows.append(["closest", *train.iloc[other][names].tolist()])
-    figure = Figure(figsize=(1.1 * len(names) + 1, 0.3 * len(rows) + 0.5), layout="constrained")
+    figure = new_figure(1.1 * len(names) + 1, 0.3 * len(rows) + 0.5)
     write_rows(figure.add_subplot(), pd.DataFrame(rows, columns=["", *names], dtype=object))
     return figure_picture(figure)
 
