@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import zerosum
+from zerosum.bench.modes.bench import SUITES, run
+from zerosum.bench.modes.measure import coverage
 from zerosum.bench.modes.methods import METHODS
 from zerosum.bench.modes.networks import (
     dcgan_discriminator,
@@ -253,10 +255,25 @@ def test_r3gans_networks_are_those_of_its_preset_on_fashion():
         assert found == {name: weight.shape for name, weight in theirs.named_parameters()}
 
 
-def test_r3gans_networks_play():
-    setting = replace(SETTINGS["stacked-mnist", "r3gan"], batch=2, updates=1)
-    trial = trained(setting, "rpgan_r1r2", Pictures(), [0])
-    assert trial.samples().shape == (1, 4, 3, 28, 28)
+class Judged(Pictures):
+    """The same, with all that the bench asks of a law."""
+
+    def __init__(self, device):
+        self.law = torch.full((self.modes,), 1 / self.modes)
+
+    def oracle(self, rng):
+        return torch.rand(self.samples, *self.shape, generator=rng)
+
+    def judge(self, samples):
+        assert samples.shape == (self.samples, *self.shape)
+        return coverage(torch.ones(self.modes), self.modes, self.law)
+
+
+def test_a_bench_of_r3gans_networks(monkeypatch, tmp_path):
+    monkeypatch.setitem(SUITES, "stacked-mnist", Judged)
+    report = run("stacked-mnist", "r3gan", updates=1, out=tmp_path)
+    assert [result.method for result in report.results] == ["oracle", "rpgan_r1r2"]
+    assert (tmp_path / "stacked-mnist-r3gan" / "rpgan_r1r2" / "samples.png").is_file()
 
 
 def test_a_profile_that_a_suite_has_not_is_refused():
