@@ -52,9 +52,7 @@ class Stack(nn.Module):
         weights = {name for name, _ in self.network.named_parameters()}
         buffers = sorted(self.network.state_dict().keys() - weights)  # no constants
         if buffers:
-            raise ValueError(
-                f"a stacked network keeps no buffers, but has {', '.join(sorted(buffers))}"
-            )
+            raise ValueError(f"a stacked network keeps no buffers, but has {', '.join(buffers)}")
         each = [[weight.data for weight in one.parameters()] for one in copies]
         for weight, *parts in zip(self.network.parameters(), *each):
             weight.data = torch.stack(parts).to(device)
