@@ -6,6 +6,7 @@ import json
 import sys
 
 import pytest
+import torch
 from cli_command import call, done, spawn
 
 import zerosum
@@ -77,3 +78,10 @@ def test_training_and_sampling_wait_for_no_library_of_scores_and_plots():
     ended = spawn(sys.executable, "-c", show)
     assert ended.status == 0, ended.err
     assert ended.out.strip() == "[]"
+
+
+def test_versions_are_told_in_a_line():
+    python = ".".join(map(str, sys.version_info[:3]))
+    told = f"zerosum {zerosum.__version__}, torch {torch.__version__}, Python {python}\n"
+    assert done("--version") == told
+    assert call("--version", "train").out == told

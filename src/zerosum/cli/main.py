@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
+from importlib import metadata
 from threading import Event
 from types import FrameType
-from typing import Protocol, cast
+from typing import Annotated, Protocol, cast
 
 import typer
 
@@ -48,6 +50,7 @@ from zerosum.cli import (
 from zerosum.cli.output import forgiving, lost
 from zerosum.errors import UserError
 from zerosum.names import printable
+from zerosum.version import __version__
 
 app = typer.Typer(
     name="zerosum",
@@ -58,6 +61,31 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def versions(asked: bool) -> None:
+    """Say what a report of a bug must, and end."""
+    if asked:
+        python, torch = platform.python_version(), metadata.version("torch")
+        typer.echo(f"zerosum {__version__}, torch {torch}, Python {python}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=versions,
+            is_eager=True,
+            help="Show the versions of zerosum, torch and Python.",
+        ),
+    ] = False,
+) -> None:
+    """What goes before any command."""
+
+
 for command in (
     list.list_systems,
     train.train,
