@@ -19,6 +19,17 @@ SMALLEST = 4
 """Pixels at which the heads of encoder and critic look."""
 
 
+def he(module: nn.Module) -> None:
+    """Weights of He et al. 2015 and biases 0, as appendix B has them for all four networks.
+
+    Torch's own are so small that seven layers leave of two codes one style: 0.001 apart.
+    """
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 class AdaIN(nn.Module):
     """Instance normalisation whose gain and bias are linear in a style.
 

@@ -40,7 +40,7 @@ from zerosum.losses.reconstruction import l1
 from zerosum.modalities.images.domains import Domains, domains_of
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.sized import Sight
-from zerosum.nets.starganv2 import DomainHeads, MappingNetwork, StyleTranslator
+from zerosum.nets.starganv2 import DomainHeads, MappingNetwork, StyleTranslator, he
 
 Players = tuple[str, ...]
 NOISE: Players = ("generator", "mapping", "encoder")
@@ -112,6 +112,7 @@ class StarGANv2(Game):
         )
         self.encoder = DomainHeads(*heads, config.style, width=config.width)
         self.critic = DomainHeads(*heads, 1, width=config.width)
+        self.apply(he)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {
