@@ -240,7 +240,7 @@ PRESETS = {
     "mnist": Recipe(
         model=StarGANv2.Config(latent=8, style=16, width=12, halvings=2, flat=1, mapping_width=64),
         data=Domains(path="mnist", size=(32, 32), resize="pad", limit=8_000),
-        optim=rates(1e-3, 1e-3),
+        optim=rates(1e-3, 1e-5),
         ema=Averaging(half_life=600),
         train=Train(
             examples=12_000, batch=8, checkpoint_every=4_000, sheet_every=4_000, log_every=400
