@@ -1,12 +1,12 @@
-"""Augmentation on a thousand images: the same training without, with `diffaugment`, with `ada`.
+"""Augmentation on few images: the same training without, with `diffaugment`, with `ada`.
 
     OMP_NUM_THREADS=1 python benchmarks/ada.py --system dcgan/fashion --page docs/benchmarks/ada.md
 
-Each run learns from 1,000 images of Fashion-MNIST, always the same. Its ten checkpoints are judged
-on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a classifier,
-and by how much the critic tells its 1,000 images from others. What stands in --out is not made
-again, so a bench that was stopped goes on. Table and plot are written between the system's marks
-of --page.
+Each run learns from 1,000 images of Fashion-MNIST (--few), always the same. Its ten checkpoints
+are judged on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a
+classifier, and by how much the critic tells its images from others. What stands in --out is not
+made again, so a bench that was stopped goes on. Table and plot are written between the marks of
+the system and the number in --page.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from zerosum.training.run import RunFolder, read_run
 from zerosum.training.trainer import Trainer
 
 FEATURES = "cnn-fashion-mnist"
-FEW, SAMPLES, POINTS = 1_000, 5_000, 10
-"""Images to learn from (and as many of each kind for r_v), samples, checkpoints."""
+SAMPLES, POINTS = 5_000, 10
+"""Samples and checkpoints."""
 ARMS: dict[str, list[dict[str, object]]] = {
     "none": [],
     "diffaugment": [{"name": "diffaugment"}],
@@ -46,8 +46,14 @@ ARMS: dict[str, list[dict[str, object]]] = {
 Row = dict[str, float]
 
 
+def mark(arguments: argparse.Namespace) -> str:
+    """The name of a table on its page."""
+    return f"ada: {arguments.system}, {arguments.few}"
+
+
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
-    return arguments.out / arguments.system.replace("/", "-") / f"{arm}-{seed}"
+    name = f"{arguments.system.replace('/', '-')}-{arguments.few}"
+    return arguments.out / name / f"{arm}-{seed}"
 
 
 def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
@@ -57,7 +63,7 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     every = max(arguments.images // POINTS, 1)
     asked = recipe(arguments.system).override(
         {
-            "data.limit": FEW,
+            "data.limit": arguments.few,
             "remedies": ARMS[arm],
             "train.seed": seed,
             "train.examples": arguments.images,
@@ -76,14 +82,15 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     pace = arguments.images / log[-1]["values"]["seconds"]  # over all that a run was stopped
     strength = {row["seen"]: row["values"].get("ada/p", 0.0) for row in log}
     # A run that was stopped has a checkpoint of that moment too.
-    found = [row for row in judged(folder, arguments.device) if row["seen"] in strength]
+    found = [row for row in judged(folder, arguments) if row["seen"] in strength]
     rows = [row | {"pace": pace, "p": strength[row["seen"]]} for row in found]
     write_text(file, json.dumps(rows, indent=1))
     return rows
 
 
-def judged(folder: Path, device: str) -> list[Row]:
+def judged(folder: Path, arguments: argparse.Namespace) -> list[Row]:
     """Fréchet distance and r_v of each checkpoint of a run."""
+    device = arguments.device
     saved, net = read_run(folder), extractor(FEATURES).to(device)
     split, game = saved.recipe.data.open(saved.codec), saved.game.to(device)
 
@@ -94,7 +101,7 @@ def judged(folder: Path, device: str) -> list[Row]:
     for path in checkpoint.checkpoints(RunFolder(folder).checkpoints):
         found = checkpoint.load(path)
         fitting.fill(game, found.game | found.training["extra"][0], str(path))
-        gap = r_v(game, split)
+        gap = r_v(game, split, arguments.few)
         fitting.fill(game, found.ema, str(path), whole=False)
         fake = features(draw(game, SAMPLES, 1)["image"])
         distance = frechet_distance(real=real, fake=fake, interval=False).value
@@ -103,13 +110,13 @@ def judged(folder: Path, device: str) -> list[Row]:
 
 
 @torch.no_grad()
-def r_v(game: Game, split: Split) -> float:
+def r_v(game: Game, split: Split, few: int) -> float:
     """How much the critic has overfitted: 0 not at all, 1 knows what it learned from alone.
 
-    It sees all images unchanged.
+    It sees all images unchanged, `few` of each kind.
     """
     (critic,) = game.critics().values()
-    kinds = split.train.some(FEW), split.heldout.some(FEW), draw(game, FEW, 0)
+    kinds = split.train.some(few), split.heldout.some(few), draw(game, few, 0)
     logits = [
         torch.cat(
             [critic({"image": p.to(game.device)}).flatten() for p in kind["image"].split(64)]
@@ -157,6 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--system", default="rpgan/fashion")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--few", type=int, default=1_000, help="images to learn from")
     parser.add_argument("--images", type=int, default=500_000, help="length of each run")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -164,7 +172,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="page to write into, between its marks")
     arguments = parser.parse_args()
     if arguments.page:
-        demand(arguments.page, f"ada: {arguments.system}")  # before hours of work
+        demand(arguments.page, mark(arguments))  # before hours of work
     runs: dict[str, list[list[Row]]] = {arm: [] for arm in arguments.arms}
     for seed in arguments.seeds:  # seed by seed, so that a stopped bench has whole pairs
         for arm in arguments.arms:
@@ -175,20 +183,22 @@ def main() -> None:
     if arguments.page:
         first = folder_of(arguments, arguments.arms[0], arguments.seeds[0])
         where = RunFolder(first).read_machine()
-        name = f"ada_{arguments.system.replace('/', '_')}.png"
+        name = f"ada_{arguments.system.replace('/', '_')}_{arguments.few}.png"
         picture = arguments.page.parent.parent / "pictures" / name
         plot(runs, picture)
         seeds = " ".join(map(str, arguments.seeds))
-        asked = f"--system {arguments.system} --seeds {seeds} --images {arguments.images}"
+        few = "" if arguments.few == parser.get_default("few") else f" --few {arguments.few}"
+        asked = f"--system {arguments.system}{few} --seeds {seeds} --images {arguments.images}"
         text = (
             f"```\nOMP_NUM_THREADS=1 python benchmarks/ada.py {asked}\n```\n\n{found}\n\n"
-            f"`{arguments.system}` on {FEW:,} images of Fashion-MNIST, {arguments.images:,} seen; "
-            f"{SAMPLES:,} samples (seed 1) of the averaged generator against the 10,000 images of "
-            f"the test part on `{FEATURES}`; mean ± standard deviation of the training seeds "
-            f"{seeds}; {where['device']}, {where['versions']}.\n\n"
+            f"`{arguments.system}` on {arguments.few:,} images of Fashion-MNIST, "
+            f"{arguments.images:,} seen; {SAMPLES:,} samples (seed 1) of the averaged generator "
+            f"against the 10,000 images of the test part on `{FEATURES}`; mean ± "
+            f"standard deviation of the training seeds {seeds}; {where['device']}, "
+            f"{where['versions']}.\n\n"
             f"![curves](../pictures/{picture.name})"
         )
-        between_marks(arguments.page, f"ada: {arguments.system}", text)
+        between_marks(arguments.page, mark(arguments), text)
 
 
 if __name__ == "__main__":
