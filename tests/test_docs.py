@@ -64,6 +64,14 @@ def test_each_picture_of_the_gallery_has_its_command_below():
         assert re.search(r"^```\nzerosum train [a-z0-9_]+/[a-z0-9-]+ ", part, re.MULTILINE), part
 
 
+def test_readme_and_pages_name_every_system():
+    from zerosum.core.registry import modules
+
+    linked = set(re.findall(r"docs/models/(\w+)\.md", (ROOT / "README.md").read_text()))
+    pages = {page.stem for page in (ROOT / "docs/models").glob("*.md")}
+    assert linked == pages == set(modules())
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
