@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from zerosum.data.codec import read_codec, write_codec
+from zerosum.data.source import Source
 from zerosum.data.visits import Visits
 from zerosum.errors import UserError
 from zerosum.metrics.registry import Embedded, Sets
@@ -174,3 +175,36 @@ def test_aging_reads_years_and_identity(monkeypatch):
     true_distance = float(np.abs(ages[200:] - middles).mean())
     assert unchanged["age-error"] == pytest.approx(true_distance, abs=8)  # about 40 years
     assert scores(truth["image"].roll(1, 0))["identity-error"] > 1.3 * right["identity-error"]
+
+
+def test_baselines_of_domains_copy_match_and_take_another_picture_of_the_domain():
+    from zerosum.modalities.images.paired_scores import baselines_of_domains
+
+    given = torch.tensor([[0.1, 0.2], [0.4, 0.3], [0.6, 0.5]]).view(3, 1, 1, 2)
+    pictures = torch.tensor([[7.0, 5.0], [1.0, 2.0], [9.0, 8.0]]).view(3, 1, 1, 2)
+    train = {"input": pictures, "origin": torch.tensor([1, 0, 1])}
+    found = baselines_of_domains(train, given, torch.tensor([1, 0, 1]))
+    assert list(found) == ["the input copied", "histogram matched", "another picture"]
+    rows = {name: answers.flatten(1).tolist() for name, answers in found.items()}
+    # of the same rank among [0.1, 0.2, 0.5, 0.6]: 5, 7, 8, 9; and among [0.3, 0.4]: 1, 2
+    assert rows["histogram matched"] == [[5, 7], [2, 1], [9, 8]]
+    assert rows["another picture"] == [[7, 5], [1, 2], [9, 8]]
+    torch.testing.assert_close(found["the input copied"], given)
+    rare = baselines_of_domains(train, given[:1], torch.tensor([2]))
+    assert all(torch.equal(answers, given[:1]) for answers in rare.values())
+
+
+def test_another_picture_of_the_domain_is_of_its_domain_and_far_from_the_truth():
+    from zerosum.modalities.images import MODALITY
+
+    split = Domains(path="digits").open()
+    assert split.heldout is not None and isinstance(split.train, Source)
+    held = split.heldout.finished(range(60))
+    inputs = {name: held[name] for name in ("input", "domain")}
+    assert split.codec is not None
+    made = MODALITY.baselines(split.train, split.codec, 60, 0, inputs)
+    near = {name: float((one["image"] - held["image"]).abs().mean()) for name, one in made.items()}
+    assert near["another picture"] < near["the input copied"]
+    dark = held["domain"] != 1  # all but the inverted ones lie on black
+    means = made["another picture"]["image"].mean((1, 2, 3))
+    assert means[dark].max() < means[~dark].min()

@@ -20,7 +20,7 @@ from zerosum.modalities.images.anomalies import Anomalies
 from zerosum.modalities.images.codec import ImageCodec
 from zerosum.modalities.images.config import Images
 from zerosum.modalities.images.degraded import Degraded
-from zerosum.modalities.images.domains import Domains
+from zerosum.modalities.images.domains import DomainCodec, Domains
 from zerosum.modalities.images.dressed import Dressed
 from zerosum.modalities.images.fields import ImageField, LabelMap, Lightness
 from zerosum.modalities.images.greyed import Greyed, GreyedCodec, without_learning
@@ -67,6 +67,8 @@ __all__ = [
 
 WIDEST = 3072
 """Most values of a picture that are compared as they are while a training goes on."""
+EACH = 64
+"""Training pictures of each domain, about, that baselines may take from."""
 LOOK = 200
 """Pictures looked at to choose a size when no model is named."""
 
@@ -217,7 +219,7 @@ class Pictures(Modality):
     def baselines(
         self, train: Source, codec: Codec, n: int, seed: int, inputs: Batch
     ) -> dict[str, Batch]:
-        from zerosum.modalities.images.paired_scores import baselines
+        from zerosum.modalities.images.paired_scores import baselines, baselines_of_domains
 
         if "input" not in inputs or isinstance(codec, LabelCodec):
             return {}
@@ -234,7 +236,11 @@ class Pictures(Modality):
         if isinstance(codec, GreyedCodec):
             made = without_learning(train.some(n, seed)["image"], inputs["input"])
             return {name: {"image": answers, **inputs} for name, answers in made.items()}
-        made = baselines(train.some(n, seed), inputs["input"], paired=train.answers)
+        if isinstance(codec, DomainCodec):
+            some = train.some(max(n, EACH * len(codec.names)), seed)
+            made = baselines_of_domains(some, inputs["input"], inputs["domain"])
+        else:
+            made = baselines(train.some(n, seed), inputs["input"], paired=train.answers)
         return {name: {"image": answers, **inputs} for name, answers in made.items()}
 
     def faults(self, some: Batch, fields: Mapping[str, Field]) -> list[Fault]:

@@ -286,3 +286,30 @@ def baselines(train: Batch, given: Tensor, *, paired: bool = True) -> dict[str, 
         best = best_dilation(train)
         found[f"dilation ({best.name})"] = best(given)
     return found
+
+
+def baselines_of_domains(train: Batch, given: Tensor, domain: Tensor) -> dict[str, Tensor]:
+    """Answers (N, C, H, W) in domains (N,) of methods that are no network, by name.
+
+    Args:
+        train: Finished training examples, pictures `input` of domains `origin`.
+        given: Inputs to answer, (N, C, H, W).
+        domain: The domain that each is to be brought to.
+
+    Returns:
+        The input copied; its histogram made that of its domain; and a training picture of the
+        domain, whatever the input is: a translator whose answers are no nearer to the truth than
+        those has not looked at what it was given.
+    """
+    matched, others = given.clone(), given.clone()
+    for one in domain.unique():
+        asked, known = domain == one, train["input"][train["origin"] == one]
+        if len(known) == 0:
+            continue  # so rare a domain that none of it is among these: its inputs stay
+        matched[asked] = matched_histograms(given[asked], known)
+        others[asked] = known[torch.arange(int(asked.sum())) % len(known)].to(others)
+    return {
+        "the input copied": given,
+        "histogram matched": matched,
+        "another picture": others,
+    }
