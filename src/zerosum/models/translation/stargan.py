@@ -209,14 +209,16 @@ PRESETS = {
         sources=RULES | cite(SECTION, "train.batch"),
     ),
     "mnist": Recipe(
-        model=SMALL,
-        data=Domains(path="mnist", size=(32, 32), resize="pad", limit=8_000),
-        optim=both(1e-3, 8_000),
+        model=SMALL.model_copy(update={"halvings": 1, "critic_halvings": 3}),
+        data=Domains(path="mnist", size=(16, 16), resize="pad", limit=8_000),
+        optim=both(1e-3, 40_000),
         ema=CALM,
-        train=QUICK,
+        train=Train(
+            examples=40_000, batch=16, checkpoint_every=10_000, sheet_every=10_000, log_every=1_000
+        ),
         evaluate=SCORED,
         about="digits plain, inverted, turned and coloured: minutes of one core",
-        sources=RULES,
+        sources=RULES | cite(SECTION, "train.batch"),
     ),
     "aging": Recipe(
         model=SMALL,
