@@ -89,10 +89,10 @@ def test_the_losses_are_the_papers(coarse):
     )
     found = made.discriminator_loss(batch) | made.generator_loss(batch)
     assert made.discriminator_loss(batch)["adversarial"].item() == pytest.approx(
-        float(critic), rel=1e-4
+        critic.item(), rel=1e-4
     )
-    assert found["adversarial"].item() == pytest.approx(float(deceived), rel=1e-4)
-    assert found["matching"].item() == pytest.approx(float(matching) / 2, rel=1e-4)
+    assert found["adversarial"].item() == pytest.approx(deceived.item(), rel=1e-4)
+    assert found["matching"].item() == pytest.approx(matching.item() / 2, rel=1e-4)
 
 
 def test_label_maps_come_as_one_map_for_each_class():
