@@ -9,6 +9,7 @@ import torch
 from zerosum.core.frozen import Frozen
 from zerosum.errors import UserError
 from zerosum.metrics import frechet_distance
+from zerosum.metrics.features import Features
 from zerosum.metrics.record import ScoreRecord, compare
 from zerosum.metrics.registry import GENERAL, parse_metrics
 from zerosum.modalities.images.extractors import FunctionExtractor, Pixels, extractor
@@ -44,6 +45,21 @@ def test_a_run_is_scored_with_its_protocol(tiny_run):
     assert "180 samples for 300" in found.notes[1] and "--samples 180" in found.notes[1]
     assert len(Evaluator(("kd",), samples=180).run(tiny_run).notes) == 1
     assert found.held_out_note == "10 % (180 of 1,797), seed 0"
+
+
+def test_features_are_computed_only_where_a_score_looks_at_them(tiny_run, train, tmp_path):
+    def take(batch):
+        raise AssertionError("nobody asked for features")
+
+    never = Features("never", take)
+    scored = by_name(Evaluator(("spectrum",), features=never, samples=60).run(tiny_run))
+    usual = by_name(Evaluator(("spectrum", "kd"), features="pixels", samples=60).run(tiny_run))
+    assert scored["spectrum"].value == usual["spectrum"].value
+    with pytest.raises(AssertionError, match="nobody"):
+        Evaluator(("spectrum", "kd"), features=never, samples=60).run(tiny_run)
+    run = train("stargan/tiny", tmp_path / "run")  # with true answers beside the others
+    found = Evaluator(("l1", "domain-accuracy"), features=never, samples=60).run(run)
+    assert {"l1", "domain-accuracy"} <= set(by_name(found))
 
 
 def test_settings_of_sampling_are_scored_and_said(train, tmp_path):

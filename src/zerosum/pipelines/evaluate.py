@@ -224,8 +224,12 @@ class Evaluator:
     def _moved(self, batch: Batch) -> Batch:
         return {name: value.to(self.device) for name, value in batch.items()}
 
-    def _embed(self, examples: Batch, judge: Judge, what: str, keep: bool) -> Embedded:
+    def _embed(
+        self, examples: Batch, judge: Judge, used: bool, what: str, keep: bool = False
+    ) -> Embedded:
         """Features and logits, from the cache where the same were computed before."""
+        if not used:
+            return judge.embed(examples, used=False)
         found = self._cache.read(examples, judge.features) if keep else None
         kept = None if found is None else (found["features"], found.get("logits"))
         embedded = judge.embed(examples, lambda done, total: self._report(what, done, total), kept)
@@ -258,11 +262,12 @@ class Evaluator:
         names = parse_metrics(",".join(self.names or usual), judge.metrics)
         if able:
             names = [one for one in names if set(judge.metrics[one].needs) <= set(fake)]
-        embedded = self._embed(real, judge, "features of reals", keep=True)
-        held = reference.held_out
-        fresh = self._embed(held, judge, "features of held-out reals", keep=True) if held else None
-        answers = judge.embed(truth) if truth else None
-        generated = self._embed(fake, judge, "features of fakes", keep=False)
+        used = any(judge.metrics[one].takes == "features" for one in names)
+        embedded = self._embed(real, judge, used, "features of reals", keep=True)
+        held, what = reference.held_out, "features of held-out reals"
+        fresh = self._embed(held, judge, used, what, keep=True) if held else None
+        answers = self._embed(truth, judge, used, "features of answers") if truth else None
+        generated = self._embed(fake, judge, used, "features of fakes")
         chosen = judge.features
         form = ScoreRecord(
             metric="",
@@ -288,7 +293,6 @@ class Evaluator:
         given = (answers, learned, probable, detection)
         sets = Sets(embedded, generated, fresh, self.seed, *given)
         scores = self._take(judge, sets, form, names, "scores")
-        used = any(judge.metrics[one].takes == "features" for one in names)
         notes = [f"features: {chosen.name}, {chosen.why}"] if chosen.why and used else []
         width = embedded.features.shape[1]
         if min(count, made) <= 2 * width and "fd" in names:
