@@ -191,7 +191,6 @@ RULES = cite(
 SEARCH = {"model.back": Factor(0.1, 10), "model.classification": Factor(0.1, 10)}
 
 SMALL = StarGAN.Config(width=16, blocks=2, critic_width=16, critic_halvings=4)
-QUICK = Train(examples=8_000, batch=8, checkpoint_every=4_000, sheet_every=4_000, log_every=400)
 CALM = Averaging(half_life=400)
 SCORED = Evaluate(samples=400, metrics=("domain-accuracy",))
 
@@ -223,9 +222,11 @@ PRESETS = {
     "aging": Recipe(
         model=SMALL,
         data=Domains(path="faces"),
-        optim=both(1e-3, 8_000),
+        optim=both(1e-3, 24_000),
         ema=CALM,
-        train=QUICK,
+        train=Train(
+            examples=24_000, batch=8, checkpoint_every=12_000, sheet_every=12_000, log_every=800
+        ),
         evaluate=SCORED,
         about="age groups of synthetic faces, or of a folder for each group",
         sources=RULES,
