@@ -78,8 +78,6 @@ class Judge:
         examples: Mapping[str, Tensor],
         on_progress: Callable[[int, int], None] | None = None,
         features: tuple[Tensor, Tensor | None] | None = None,
-        *,
-        used: bool = True,
     ) -> Embedded:
         """A set of finished examples (N, ...) as it is judged.
 
@@ -87,12 +85,8 @@ class Judge:
             examples: The set, on the CPU.
             on_progress: Called with examples done and of how many.
             features: What was computed before, features (N, d) and logits, to be used again.
-            used: Whether a metric will look at features. Where none will they are (N, 0), for
-                they cost most of the time.
         """
         count = len(next(iter(examples.values())))
-        if not used:
-            features = torch.empty(count, 0), None
         if features is None:
             found, logits = [], []
             for start in range(0, count, BATCH):
@@ -106,6 +100,11 @@ class Judge:
         if on_progress is not None:
             on_progress(count, count)
         return Embedded(*features, examples, _once(lambda: self.decode(examples)))
+
+    def plain(self, examples: Mapping[str, Tensor]) -> Embedded:
+        """The same with features (N, 0), for metrics that look at none: they cost the most."""
+        count = len(next(iter(examples.values())))
+        return self.embed(examples, features=(torch.empty(count, 0), None))
 
     def take(self, name: str, sets: Sets) -> list[Taken]:
         """The scores of one metric.

@@ -229,7 +229,7 @@ class Evaluator:
     ) -> Embedded:
         """Features and logits, from the cache where the same were computed before."""
         if not used:
-            return judge.embed(examples, used=False)
+            return judge.plain(examples)
         found = self._cache.read(examples, judge.features) if keep else None
         kept = None if found is None else (found["features"], found.get("logits"))
         embedded = judge.embed(examples, lambda done, total: self._report(what, done, total), kept)
