@@ -233,6 +233,8 @@ def test_the_command_shows_results_and_brings_pages_up_to_date(tmp_path):
         path = docs / f"{page}.md"
         path.parent.mkdir(parents=True)
         path.write_text(f"# page\n<!-- {mark} -->\n<!-- /families -->\n")
+    (docs / "pictures").mkdir()
+    (docs / "pictures/other_digits.png").touch()
     words = ["bench", "families", "--systems", "gan", "--seeds", "1", "--seconds", "0.3"]
     words += ["--no-train", "--out", str(tmp_path / "runs"), "--json", str(tmp_path / "all.json")]
     ended = CliRunner().invoke(app, [*words, "--pages", str(docs)])
@@ -242,7 +244,9 @@ def test_the_command_shows_results_and_brings_pages_up_to_date(tmp_path):
     assert f"| [gan](../models/gan.md) | {fd} |" in (docs / "benchmarks/families.md").read_text()
     page = (docs / "models/gan.md").read_text()
     assert f"| gan | {fd} |" in page and "--seconds 0.3" in page
+    assert "other_digits.png" not in ended.output  # only what was written is named
     for name in ("gan", "progress", "spectra"):
+        assert f"{name}_digits.png" in ended.output.replace("\n", "")
         with Image.open(docs / "pictures" / f"{name}_digits.png") as picture:
             assert picture.width > 100
     assert json.loads((tmp_path / "all.json").read_text())["results"] == [one.result]

@@ -39,12 +39,12 @@ KINDS = {
 """Colour and line of the systems whose spectra are drawn."""
 
 
-def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals) -> None:
-    """Fréchet distance by year of publication, at one budget."""
+def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals: Rivals) -> bool:
+    """Fréchet distance by year of publication, at one budget; whether there was any to draw."""
     groups = by_row(results)
     shown = [name for name in YEARS if name in groups]
     if not shown:
-        return
+        return False
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axis = figure.subplots()
     values = {name: [r["scores"]["FD pixels"] for r in groups[name]] for name in shown}
@@ -78,13 +78,18 @@ def draw_progress(path: Path, judge: Protocol, results: Sequence[Result], rivals
     axis.set_ylabel("Fréchet distance on pixels (lower is better)")
     axis.set_title(f"{judge.data}, {budget(results)}; dots are seeds")
     save_figure(figure, path, dpi=110)
+    return True
 
 
-def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None:
-    """Radial power spectra relative to the real images': below 1 is blur, above 1 noise."""
+def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> bool:
+    """Radial power spectra relative to the real images': below 1 is blur, above 1 noise.
+
+    Returns:
+        Whether there was any to draw.
+    """
     groups = by_row(results)
     if not groups.keys() & KINDS.keys():
-        return
+        return False
     real = radial_spectrum(judge.real)
     figure = Figure(figsize=(7.5, 4.6), layout="constrained")
     axis = figure.subplots()
@@ -105,6 +110,7 @@ def draw_spectra(path: Path, judge: Protocol, results: Sequence[Result]) -> None
     axis.set_title(f"{judge.data}: spectra of samples")
     axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     save_figure(figure, path, dpi=110)
+    return True
 
 
 def _plain_numbers(axis: Axes) -> None:

@@ -65,14 +65,19 @@ def publish(
             _reduced(picture).save(partial, format="PNG", optimize=True)
         text = section(judge, group, rivals, f"../pictures/{sheet.name}")
         between_marks(pages[name], mark, text)
-        written.append(pages[name])
+        written += [pages[name], sheet]
     links = {name: f"../models/{name}.md" for name, page in pages.items() if page.is_file()}
     text = f"{table(results, rivals, links)}\n\n{wrapped(note(judge, results))}"
     between_marks(overview, f"families {judge.preset}", text)
     written.append(overview)
-    draw_progress(pictures / f"progress_{judge.preset}.png", judge, results, rivals)
-    draw_spectra(pictures / f"spectra_{judge.preset}.png", judge, results)
-    return [*written, *sorted(pictures.glob(f"*_{judge.preset}.png"))]
+    progress, spectra = (
+        pictures / f"{kind}_{judge.preset}.png" for kind in ("progress", "spectra")
+    )
+    if draw_progress(progress, judge, results, rivals):
+        written.append(progress)
+    if draw_spectra(spectra, judge, results):
+        written.append(spectra)
+    return written
 
 
 def _reduced(sheet: Image.Image, side: int = 480) -> Image.Image:
