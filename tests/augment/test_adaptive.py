@@ -19,7 +19,7 @@ from zerosum.augment.adaptive import (
     overfitted_by_heldout,
     overfitted_by_sign,
 )
-from zerosum.augment.colour import drawn_bands, drawn_colours, filtered
+from zerosum.augment.colour import coloured, drawn_bands, drawn_colours, filtered
 from zerosum.augment.draws import Draws
 from zerosum.errors import UserError
 from zerosum.losses import r1
@@ -249,3 +249,15 @@ def test_overfitting_is_measured_as_in_section_3():
     assert overfitted_by_sign(real).item() == 0.5
     heldout, fake = torch.tensor([0.125]), torch.tensor([-1.375])
     assert overfitted_by_heldout(real, heldout, fake).item() == 0.25
+
+
+def test_changes_never_wait_for_the_images_device():
+    """On the device `meta` nothing can be read back, as a margin that was computed there would."""
+    x = torch.empty(4, 3, 16, 12, device="meta")
+    draws = Draws.of(x, 0.5, rng())
+    on = dict.fromkeys(CHANGES, 1.0)
+    changed = geometry.warped(x, geometry.drawn_inverse(draws, on))
+    changed = coloured(changed, drawn_colours(draws, on))
+    changed = filtered(changed, drawn_bands(draws, 1.0))
+    assert changed.shape == x.shape
+    assert changed.device.type == "meta"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from zerosum.augment.colour import COLOUR, coloured, drawn_bands, drawn_colours, filtered
-from zerosum.augment.draws import Draws
+from zerosum.augment.draws import Draws, beside
 from zerosum.augment.geometry import BLIT, GEOMETRIC, drawn_inverse, warped
 from zerosum.errors import UserError, nearest
 
@@ -76,7 +76,8 @@ class AdaptiveAugment(nn.Module):
 
         Args:
             images: The images.
-            rng: Source of the randomness; the images' device's global generator when None.
+            rng: Source of the randomness; the global generators when None, the processor's for
+                what happens and the images' device's for noise.
             percentile: Makes every change at this quantile of what it draws, for tests.
         """
         if self.strength <= 0 and percentile is None:
@@ -88,7 +89,7 @@ class AdaptiveAugment(nn.Module):
     def _changed(
         self, images: Tensor, rng: torch.Generator | None, percentile: float | None
     ) -> Tensor:
-        draws = Draws(images.detach(), self.strength, rng, percentile)
+        draws = Draws.of(images, self.strength, rng, percentile)
         on = self.multipliers
         if any(on.get(name) for name in (*BLIT, *GEOMETRIC)):
             images = warped(images, drawn_inverse(draws, on))
@@ -98,14 +99,11 @@ class AdaptiveAugment(nn.Module):
             images = filtered(images, drawn_bands(draws, on["imgfilter"]))
         if on.get("noise"):
             sigma = draws.spared(draws.normal(1, 1, 1).abs() * NOISE, on["noise"], 0)
-            images = (
-                images + sigma * torch.randn_like(images)
-                if rng is None
-                else images
-                + (sigma * torch.randn(images.shape, generator=rng, device=rng.device).to(images))
-            )
+            device = images.device if rng is None else rng.device
+            noise = torch.randn(images.shape, generator=rng, device=device).to(images)
+            images = images + beside(sigma, images) * noise
         if on.get("cutout"):
-            images = images * _kept(draws, on["cutout"])
+            images = images * _kept(draws, on["cutout"], images)
         return images
 
     def extra_repr(self) -> str:
@@ -135,16 +133,16 @@ def multipliers_of(select: str | Sequence[str] | Mapping[str, float]) -> dict[st
     return {name: found[name] for name in CHANGES if name in found}
 
 
-def _kept(draws: Draws, multiplier: float) -> Tensor:
+def _kept(draws: Draws, multiplier: float, images: Tensor) -> Tensor:
     """Masks (B, 1, H, W): 0 in a square of half the sides whose centre lies anywhere."""
-    height, width = draws.like.shape[-2:]
+    height, width = images.shape[-2:]
     size = draws.spared(torch.full_like(draws.uniform(1, 1, 1), HOLE), multiplier, 0)
-    centre = draws.uniform(2, 1, 1)
-    x = (torch.arange(width).to(draws.like) + 0.5) / width
-    y = (torch.arange(height).to(draws.like) + 0.5) / height
-    beside = (x.view(1, 1, 1, -1) - centre[:, :1]).abs() >= size / 2
+    size, centre = beside(size, images), beside(draws.uniform(2, 1, 1), images)
+    x = (torch.arange(width, device=images.device) + 0.5) / width
+    y = (torch.arange(height, device=images.device) + 0.5) / height
+    aside = (x.view(1, 1, 1, -1) - centre[:, :1]).abs() >= size / 2
     above = (y.view(1, 1, -1, 1) - centre[:, 1:]).abs() >= size / 2
-    return (beside | above).to(draws.like)
+    return (aside | above).to(images.dtype)
 
 
 # -- how strong (section 3) ----------------------------------------------------------------

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zerosum.augment.draws import Draws
+from zerosum.augment.draws import Draws, beside
 
 COLOUR = ("brightness", "contrast", "lumaflip", "hue", "saturation")
 """Changes of colour, in their order."""
@@ -66,9 +66,10 @@ def coloured(images: Tensor, colours: Tensor) -> Tensor:
     with fewer the first is grey. What follows, such as opacity, stays."""
     if images.shape[1] < 3:
         row = colours[:, :3].mean(1)
-        grey = images[:, :1] * row[:, :3].sum(1).view(-1, 1, 1, 1) + row[:, 3].view(-1, 1, 1, 1)
+        gain, shift = row[:, :3].sum(1).view(-1, 1, 1, 1), row[:, 3].view(-1, 1, 1, 1)
+        grey = images[:, :1] * beside(gain, images) + beside(shift, images)
         return torch.cat([grey, images[:, 1:]], 1)
-    flat = images[:, :3].flatten(2)
+    flat, colours = images[:, :3].flatten(2), beside(colours, images)
     rgb = torch.baddbmm(colours[:, :3, 3:], colours[:, :3, :3], flat)
     rgb = rgb.view(-1, 3, *images.shape[2:])
     return rgb if images.shape[1] == 3 else torch.cat([rgb, images[:, 3:]], 1)
@@ -89,8 +90,8 @@ def drawn_bands(draws: Draws, multiplier: float) -> Tensor:
 def filtered(images: Tensor, gains: Tensor) -> Tensor:
     """Images (B, C, H, W) whose frequency bands are multiplied by gains (B, 4)."""
     count, channels, height, width = images.shape
-    bank = torch.from_numpy(_bank()).to(images)
-    taps = (gains @ bank).repeat_interleave(channels, 0)  # (B C, taps)
+    bank = torch.from_numpy(_bank()).to(gains)
+    taps = beside((gains @ bank).repeat_interleave(channels, 0), images)  # (B C, taps)
     x = _mirrored(images.reshape(1, count * channels, height, width), bank.shape[1] // 2)
     x = F.conv2d(x, taps[:, None, None, :], groups=count * channels)
     x = F.conv2d(x, taps[:, None, :, None], groups=count * channels)

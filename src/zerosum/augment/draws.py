@@ -13,10 +13,13 @@ from torch import Tensor
 class Draws:
     """What the changes of one batch are drawn from.
 
+    The numbers of a batch are few, and a graphics processor takes as long to begin a sum as to add
+    up an image. So they are drawn and combined on the processor, and matrices alone go over.
+
     Attributes:
-        like: The images (B, ...); numbers are of their type and on their device.
+        like: Stands for the images (B, ...): numbers are of its type and on its device; see `of`.
         strength: p, the chance that a change with multiplier 1 happens to an image.
-        rng: Source of the randomness; the device's global generator when None.
+        rng: Source of the randomness; the global generator of `like`'s device when None.
         percentile: Takes this quantile of every number, and makes every change, instead of
             drawing: for tests. The normal's is that of N(0, 1/2), as in the official code, which
             leaves out a factor of sqrt 2.
@@ -26,6 +29,18 @@ class Draws:
     strength: float
     rng: torch.Generator | None = None
     percentile: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        images: Tensor,
+        strength: float,
+        rng: torch.Generator | None = None,
+        percentile: float | None = None,
+    ) -> Draws:
+        """Draws on the processor for images (B, ...) of any device."""
+        stand_in = torch.empty((), dtype=images.dtype).expand(images.shape)
+        return cls(stand_in, strength, rng, percentile)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers (B, *shape) in [0, 1)."""
@@ -56,3 +71,8 @@ class Draws:
             return value
         happens = self.uniform() < multiplier * self.strength
         return torch.where(happens.view(-1, *(1,) * (value.ndim - 1)), value, neutral)
+
+
+def beside(value: Tensor, images: Tensor) -> Tensor:
+    """A tensor on the images' device, without waiting for what the device still computes."""
+    return value.to(images.device, non_blocking=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zerosum.augment.draws import Draws
+from zerosum.augment.draws import Draws, beside
 
 BLIT = ("xflip", "rotate90", "xint")
 """Changes by whole pixels: mirroring, quarter turns, shifts."""
@@ -93,6 +94,8 @@ def drawn_inverse(draws: Draws, multipliers: Mapping[str, float]) -> Tensor:
 def warped(images: Tensor, inverse: Tensor) -> Tensor:
     """Images (B, C, H, W) as seen through matrices (B, 3, 3); beyond the rim they are mirrored.
 
+    The matrices are best on the processor: how far they reach must be known before anything runs.
+
     The gradient passes through to the images, any number of times, and none to the matrices.
     """
     height, width = images.shape[-2:]
@@ -107,7 +110,9 @@ def warped(images: Tensor, inverse: Tensor) -> Tensor:
     to_unit = _diagonal(2 / images.shape[3], 2 / images.shape[2], inverse)
     inverse = to_unit @ inverse @ _diagonal(wide / 2, tall / 2, inverse)
     grid = F.affine_grid(
-        inverse[:, :2], [len(images), images.shape[1], tall, wide], align_corners=False
+        beside(inverse[:, :2], images),
+        [len(images), images.shape[1], tall, wide],
+        align_corners=False,
     )
     return _halved(_Lookup.apply(images, grid))
 
@@ -155,10 +160,10 @@ def _doubled(images: Tensor, left: int, top: int, right: int, bottom: int) -> Te
     if max(height, width) > BY_MATRIX:
         images = _mirrored_double(images, left, right)
         return _mirrored_double(images.mT, top, bottom).mT
-    rows, columns = torch.eye(height).to(images), torch.eye(width).to(images)
+    rows, columns = (torch.eye(side, dtype=images.dtype) for side in (height, width))
     down = _mirrored_double(rows[None, None], top, bottom)[0, 0]
     across = _mirrored_double(columns[None, None], left, right)[0, 0]
-    return down.mT @ images @ across
+    return beside(down, images).mT @ images @ beside(across, images)
 
 
 def _halved(images: Tensor) -> Tensor:
@@ -166,8 +171,15 @@ def _halved(images: Tensor) -> Tensor:
     tall, wide = images.shape[-2:]
     if max(tall, wide) > 2 * BY_MATRIX + 4 * RIM:
         return _half(_half(images).mT).mT
-    down, across = (_half(torch.eye(n).to(images)[None, None])[0, 0] for n in (tall, wide))
+    down, across = (_halving(side, images.dtype, images.device) for side in (tall, wide))
     return down.mT @ images @ across
+
+
+@lru_cache(maxsize=8)
+def _halving(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`_half` of so many numbers as a matrix."""
+    with torch.inference_mode(False):  # kept, and so for whoever trains later too
+        return _half(torch.eye(side, dtype=dtype)[None, None])[0, 0].to(device)
 
 
 def _mirrored_double(images: Tensor, before: int, after: int) -> Tensor:
