@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from zerosum.augment.adaptive import overfitted_by_heldout
+from zerosum.bench.kept import demand_same
 from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.game import Game
@@ -75,7 +76,7 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
         }
     )
     if file.is_file():
-        RunFolder(folder).check(asked)  # the preset may have changed since
+        demand_same(asked, folder)
         return json.loads(file.read_text())
     Trainer(asked, folder, device=arguments.device, quiet=True).fit()
     log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -25,6 +25,7 @@ import torch
 from matplotlib.figure import Figure
 
 import zerosum
+from zerosum.bench.kept import demand_same
 from zerosum.bench.pages import between_marks, demand
 from zerosum.core.recipe import Recipe
 from zerosum.errors import UserError
@@ -80,7 +81,7 @@ def row_of(name: str, given: argparse.Namespace) -> dict[str, Any]:
     recipe, run = asked(name, given.seconds, given.out, given.device), given.out / name
     file = given.out / f"{name}-judged.json"
     if file.is_file():
-        RunFolder(run).check(recipe)  # the preset may have changed since
+        demand_same(recipe, run)
         return json.loads(file.read_text(encoding="utf-8"))
     zerosum.train(recipe, run, device=given.device)
     lines = read_lines(run / "scores.jsonl", SCORE_ROW)

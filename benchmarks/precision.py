@@ -19,12 +19,12 @@ import torch
 
 import zerosum
 from zerosum.bench.families.protocol import PROTOCOLS, SEED, Protocol
+from zerosum.bench.kept import demand_same
 from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.runtime import Precision
 from zerosum.files import write_text
 from zerosum.training.machine import processor
-from zerosum.training.run import RunFolder
 from zerosum.training.trainer import Trainer
 
 KINDS: tuple[Precision, ...] = ("fp32", "bf16")
@@ -50,7 +50,7 @@ def result(
         }
     )
     if file.is_file():
-        RunFolder(folder / "run").check(asked)  # the preset may have changed since
+        demand_same(asked, folder / "run")
         return json.loads(file.read_text(encoding="utf-8"))
     begun = time.process_time()
     game = Trainer(asked, folder / "run", device="cpu", quiet=True).fit()
