@@ -16,7 +16,8 @@ from zerosum.errors import UserError
 from zerosum.modalities.images.archives import open_archive
 from zerosum.modalities.images.arrays import ArrayPictures
 from zerosum.modalities.images.gallery import Pictures
-from zerosum.modalities.images.pair_sets import Chosen, find_pictures
+from zerosum.modalities.images.named_pairs import find_pictures
+from zerosum.modalities.images.pair_sets import Chosen
 from zerosum.names import first_names
 
 HIGH, LOW = ("hr", "gt", "high"), ("lr", "lq", "low")

@@ -21,7 +21,7 @@ from zerosum.modalities.images.decoding import (
     settle_framing,
 )
 from zerosum.modalities.images.degraded_sets import NAMED, SharpSet
-from zerosum.modalities.images.pair_sets import find_pairs
+from zerosum.modalities.images.named_pairs import find_pairs
 from zerosum.modalities.images.settings import PictureSettings
 
 

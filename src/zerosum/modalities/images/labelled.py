@@ -42,8 +42,9 @@ from zerosum.modalities.images.label_classes import (
     values_of,
 )
 from zerosum.modalities.images.label_maps import LabelCodec, framed, label_framing
-from zerosum.modalities.images.pair_sets import NAMED as NAMED_PAIRS
-from zerosum.modalities.images.pair_sets import PairSet, find_pairs
+from zerosum.modalities.images.named_pairs import NAMED as NAMED_PAIRS
+from zerosum.modalities.images.named_pairs import find_pairs
+from zerosum.modalities.images.pair_sets import PairSet
 from zerosum.modalities.images.pairs import PairSource, enlarged
 from zerosum.modalities.images.settings import PictureSettings
 from zerosum.names import first_names

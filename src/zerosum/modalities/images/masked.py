@@ -23,7 +23,7 @@ from zerosum.modalities.images.decoding import BadPictures, decoded
 from zerosum.modalities.images.fields import ImageField
 from zerosum.modalities.images.framed import find_photos, read_framed
 from zerosum.modalities.images.masks import MASKS, drawn
-from zerosum.modalities.images.pair_sets import find_pictures
+from zerosum.modalities.images.named_pairs import find_pictures
 from zerosum.modalities.images.pairs import PairCodec
 from zerosum.modalities.images.settings import PictureSettings
 

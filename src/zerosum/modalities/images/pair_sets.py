@@ -1,9 +1,9 @@
-"""Sets of pairs of pictures as they are found: halves, two folders, arrays, named sets."""
+"""Sets of pairs of pictures as they are found: halves, two folders, arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,21 +13,12 @@ from PIL import Image
 from zerosum.data.config import OnProgress
 from zerosum.data.parts import HELDOUT_NAMES, TRAIN_NAMES, keep_aside
 from zerosum.data.pixels import Framing, Pixels
-from zerosum.data.places import GIB, locate, named_file
-from zerosum.errors import UserError, nearest
-from zerosum.modalities.images.archives import (
-    ARCHIVE_SUFFIXES,
-    ARRAY_SUFFIXES,
-    FolderPictures,
-    archive_stem,
-    list_folder,
-    open_archive,
-)
+from zerosum.errors import UserError
 from zerosum.modalities.images.arrays import ArrayPictures
 from zerosum.modalities.images.decoding import BadPictures, map_numbers
 from zerosum.modalities.images.gallery import BadPictureError, Pictures
 from zerosum.modalities.images.numpy_files import Stacked, plain, stored_arrays
-from zerosum.names import first_names, printable
+from zerosum.names import first_names
 
 SIDES: Mapping[str, int] = {
     **dict.fromkeys(("a", "input", "labels"), 0),
@@ -163,64 +154,6 @@ class Halves(Pictures):
         return width // 2
 
 
-def find_pairs(text: str, memory: float = 2.0) -> PairSet:
-    """The pairs that a text names: a named set, a folder, an archive or an array file.
-
-    Raises:
-        UserError: Nothing is there, or it does not hold pairs.
-    """
-    name, _, choice = text.partition(":")
-    if name in NAMED:
-        return NAMED[name](choice)
-    path = locate(text, NAMED)
-    lowered = path.name.lower()
-    if path.is_dir():
-        listing = list_folder(path)
-        packs = [n for n in listing.others if n.lower().endswith((*ARCHIVE_SUFFIXES, ".npz"))]
-        if not listing.pictures and len(packs) == 1:
-            found = find_pairs(str(path / packs[0]), memory)
-            notes = (f"the set is {printable(packs[0])}", *listing.notes(used=packs))
-            return replace(found, notes=notes + found.notes)
-        if not listing.pictures:
-            left = "; ".join(listing.notes())
-            raise UserError(
-                f"{path} holds no image files{f' ({left})' if left else ''}: "
-                "name the folder that holds the pairs"
-            )
-        name = printable(path.resolve().name)
-        return from_files(name, FolderPictures(path, listing), str(path))
-    if lowered.endswith(ARCHIVE_SUFFIXES):
-        found = open_archive(path, int(memory * GIB))
-        return from_files(archive_stem(path.name), found, str(path))
-    if lowered.endswith(ARRAY_SUFFIXES):
-        return from_arrays(path, memory)
-    raise UserError(f"{path} holds no pairs: give a folder, a .zip, a .tar or an .npz")
-
-
-def find_pictures(text: str, memory: float = 2.0) -> tuple[Pictures, str]:
-    """The pictures of a folder or an archive, and what to call it in messages.
-
-    Raises:
-        UserError: Nothing is there, or it holds no picture files.
-    """
-    path = locate(text, NAMED)
-    if path.is_dir():
-        listing = list_folder(path)
-        packs = [n for n in listing.others if n.lower().endswith(ARCHIVE_SUFFIXES)]
-        if listing.pictures or len(packs) != 1:
-            return _some(FolderPictures(path, listing), str(path))
-        path = path / packs[0]
-    if path.name.lower().endswith(ARCHIVE_SUFFIXES):
-        return _some(open_archive(path, int(memory * GIB)), str(path))
-    raise UserError(f"{path} holds no picture files: give a folder, a .zip or a .tar")
-
-
-def _some(pictures: Pictures, where: str) -> tuple[Pictures, str]:
-    if not len(pictures):
-        raise UserError(f"{where} holds no image files: check that it is the right one")
-    return pictures, where
-
-
 def from_files(name: str, pictures: Pictures, where: str) -> PairSet:
     """Pairs of picture files: in folders A and B (or trainA, testB, ...), else side by side.
 
@@ -335,16 +268,28 @@ def from_arrays(path: Path, memory: float = 2.0) -> PairSet:
     first, second = (Stacked([array]) for array in used.values())
     rest = [f"{key} {array.shape}" for key, array in arrays.items() if key not in used]
     notes = (f"arrays left out: {first_names(rest)}",) if rest else ()
-    return _of_arrays(path.stem, first, second, str(path), notes)
+    return of_arrays(path.stem, first, second, str(path), notes)
 
 
-def _of_arrays(
+def of_arrays(
     name: str,
     first: np.ndarray | Stacked,
     second: np.ndarray | Stacked,
     where: str,
     notes: tuple[str, ...] = (),
 ) -> PairSet:
+    """Pairs of two arrays of pictures, in one order.
+
+    Args:
+        name: Of the set.
+        first: The inputs (N, H, W) or (N, H, W, C).
+        second: The answers, likewise.
+        where: What to call them in messages.
+        notes: Decisions worth showing.
+
+    Raises:
+        UserError: Not as many of both.
+    """
     if len(first) != len(second):
         raise UserError(
             f"{where} has {len(first):,} inputs and {len(second):,} answers: give as many of both"
@@ -352,44 +297,3 @@ def _of_arrays(
     sides = (ArrayPictures(first, name=f"{name}:A"), ArrayPictures(second, name=f"{name}:B"))
     said = tuple(dict.fromkeys(side.note for side in sides if side.note))
     return PairSet(name, sides, range(len(first)), notes=notes + said)
-
-
-def _facades(choice: str) -> PairSet:
-    """CMP Facades (Tylecek and Sara 2013): photo left, label map right."""
-    path = named_file("facades", "facades", "facades.zip")
-    return from_files("facades", open_archive(path, GIB), str(path))
-
-
-def _icons(choice: str) -> PairSet:
-    """Phosphor icons at 32 pixels in two styles, such as thin-bold: the same glyphs in both."""
-    stored = stored_arrays(named_file("icons", "icons", "phosphor_32.npz"))
-    arrays = {key: stored[key].load() for key in ("styles", "images")}
-    styles = [str(style) for style in arrays["styles"]]
-    words = (choice or "thin-bold").split("-")
-    for word in words:
-        if word not in styles:
-            raise UserError(f"icons:{choice} has no style '{word}': {nearest(word, styles)}")
-    if len(words) != 2:
-        raise UserError(f"icons:{choice} needs two styles: write it like icons:thin-bold")
-    first, second = (arrays["images"][:, styles.index(word)] for word in words)
-    return _of_arrays(f"icons-{'-'.join(words)}", first, second, "icons")
-
-
-def _digits_edges(choice: str) -> PairSet:
-    """Synthetic: the 8x8 digits of scikit-learn, and what a dilation of 3x3 adds around them."""
-    from scipy.ndimage import grey_dilation
-    from sklearn.datasets import load_digits
-
-    values = np.asarray(load_digits(return_X_y=True)[0]).reshape(-1, 8, 8)
-    digits = np.rint(values * (255 / 16)).astype(np.uint8)
-    edges = np.asarray(grey_dilation(digits, size=(1, 3, 3))) - digits
-    notes = ("synthetic pairs: the input is the outline that a dilation adds to a digit",)
-    return _of_arrays("digits-edges", edges, digits, "digits-edges", notes)
-
-
-NAMED: Mapping[str, Callable[[str], PairSet]] = {
-    "facades": _facades,
-    "icons": _icons,
-    "digits-edges": _digits_edges,
-}
-"""Sets of pairs that are known by name, with what may follow a colon."""

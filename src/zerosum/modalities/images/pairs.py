@@ -30,7 +30,7 @@ from zerosum.modalities.images.decoding import (
     none_readable,
     settle_framing,
 )
-from zerosum.modalities.images.pair_sets import find_pairs
+from zerosum.modalities.images.named_pairs import find_pairs
 from zerosum.modalities.images.pictures import (
     as_large,
     grid,
@@ -138,7 +138,7 @@ class Pairs(PictureSettings):
 
     kind: Literal["pairs"] = "pairs"
     path: str = "digits-edges"
-    """Named set (facades, icons, icons:thin-bold, digits-edges), folder, .zip, .tar or .npz."""
+    """Named set (facades, icons:thin-bold, emoji-pairs, digits-edges), folder, .zip, .tar or .npz."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which picture is the input: A is the left one, that of folder or array A, or `input`."""
     crop: bool = False

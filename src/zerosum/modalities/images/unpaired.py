@@ -32,13 +32,8 @@ from zerosum.modalities.images.decoding import (
     settle_framing,
 )
 from zerosum.modalities.images.gallery import Pictures
-from zerosum.modalities.images.pair_sets import (
-    NAMED,
-    Chosen,
-    find_pairs,
-    find_pictures,
-    place_of,
-)
+from zerosum.modalities.images.named_pairs import NAMED, find_pairs, find_pictures
+from zerosum.modalities.images.pair_sets import Chosen, place_of
 from zerosum.modalities.images.pairs import BOTH, PairCodec, PairSource, enlarged
 from zerosum.modalities.images.settings import PictureSettings
 from zerosum.names import first_names
@@ -57,7 +52,7 @@ class Unpaired(PictureSettings):
     kind: Literal["unpaired"] = "unpaired"
     path: str = "icons:thin-fill"
     """Folder or archive with A and B in it (or trainA, trainB, testA, testB), or a set of pairs
-    (facades, icons, icons:thin-fill, digits-edges), whose pairing only the scores know."""
+    (facades, icons:thin-fill, emoji-pairs, digits-edges), whose pairing only the scores know."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which kind is X, the field `input`."""
     crop: bool = False

@@ -205,6 +205,17 @@ PRESETS = {
         evaluate=Evaluate(every=8_000, samples=153),
         sources=RULES,
     ),
+    "emoji": Recipe(
+        model=CycleGAN.Config(width=16, blocks=3, critic_width=32, rise="resize"),
+        data=Unpaired(path="emoji-pairs", size=(32, 32)),
+        optim=both(1e-3, 16_000),
+        ema=Averaging(half_life=800),
+        train=Train(
+            examples=16_000, batch=16, checkpoint_every=8_000, sheet_every=4_000, log_every=800
+        ),
+        evaluate=Evaluate(every=8_000, samples=191),
+        sources=RULES,
+    ),
     "photos": Recipe(
         model=CycleGAN.Config(),
         data=Unpaired(path="photos", size=(256, 256), crop=True, flip=True),
