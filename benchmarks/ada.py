@@ -4,7 +4,8 @@
 
 Each run learns from 1,000 images of Fashion-MNIST (--few), always the same. Its ten checkpoints
 are judged on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a
-classifier, and by how much the critic tells its images from others. What stands in --out is not
+classifier, how much more often than fresh images they are authentic there, and by how much the
+critic tells its images from others. What stands in --out is not
 made again, so a bench that was stopped goes on. Table and plot are written between the marks of
 the system and the number in --page.
 """
@@ -28,7 +29,7 @@ from zerosum.core.game import Game
 from zerosum.core.registry import recipe
 from zerosum.data.source import Split
 from zerosum.files import write_text
-from zerosum.metrics import frechet_distance
+from zerosum.metrics import authenticity, frechet_distance
 from zerosum.modalities.images.extractors import extractor
 from zerosum.plots import COLOURS, save_figure
 from zerosum.training import checkpoint, fitting
@@ -90,7 +91,7 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
 
 
 def judged(folder: Path, arguments: argparse.Namespace) -> list[Row]:
-    """Fréchet distance and r_v of each checkpoint of a run."""
+    """Fréchet distance, authenticity and r_v of each checkpoint of a run."""
     device = arguments.device
     saved, net = read_run(folder), extractor(FEATURES).to(device)
     split, game = saved.recipe.data.open(saved.codec), saved.game.to(device)
@@ -98,7 +99,10 @@ def judged(folder: Path, arguments: argparse.Namespace) -> list[Row]:
     def features(images: Tensor) -> Tensor:
         return torch.cat([net(part.to(device)).cpu() for part in images.split(250)])
 
-    real, rows = features(split.heldout.finished(range(len(split.heldout)))["image"]), []
+    real, learned = (
+        features(part.finished(range(len(part)))["image"]) for part in (split.heldout, split.train)
+    )
+    rows = []
     for path in checkpoint.checkpoints(RunFolder(folder).checkpoints):
         found = checkpoint.load(path)
         fitting.fill(game, found.game | found.training["extra"][0], str(path))
@@ -106,7 +110,9 @@ def judged(folder: Path, arguments: argparse.Namespace) -> list[Row]:
         fitting.fill(game, found.ema, str(path), whole=False)
         fake = features(draw(game, SAMPLES, 1)["image"])
         distance = frechet_distance(real=real, fake=fake, interval=False).value
-        rows.append({"seen": found.state["seen"], "fd": distance, "r_v": gap})
+        own = authenticity(real=learned, fake=fake, held_out=real).value
+        row = {"seen": found.state["seen"], "fd": distance, "r_v": gap, "authentic": own}
+        rows.append(row)
     return rows
 
 
@@ -129,8 +135,9 @@ def r_v(game: Game, split: Split, few: int) -> float:
 
 def table(runs: dict[str, list[list[Row]]]) -> str:
     lines = [
-        "| augmentation | FD at the end | best FD | at images | r_v at the end | p | images/s |",
-        "|---|---|---|---|---|---|---|",
+        "| augmentation | FD at the end | best FD | at images | authentic, points | "
+        "r_v at the end | p | images/s |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for arm, found in runs.items():
         best = [min(rows, key=lambda row: row["fd"]) for rows in found]
@@ -138,6 +145,8 @@ def table(runs: dict[str, list[list[Row]]]) -> str:
             mean_and_spread([rows[-1]["fd"] for rows in found]),
             mean_and_spread([row["fd"] for row in best]),
             f"{statistics.mean(row['seen'] for row in best):,.0f}",
+            # Results of an earlier edition of this bench lack it.
+            mean_and_spread([r[-1]["authentic"] for r in found if "authentic" in r[-1]], "+.1f"),
             mean_and_spread([rows[-1]["r_v"] for rows in found]),
             mean_and_spread([rows[-1]["p"] for rows in found]) if arm == "ada" else "-",
             f"{statistics.mean(rows[-1]['pace'] for rows in found):.0f}",
