@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from zerosum.core.draw import given_inputs
+from zerosum.core.draw import given_inputs, sampling
 from zerosum.core.registry import recipe, system
 from zerosum.data.spec import DataSpec
 from zerosum.data.visits import Visits
@@ -22,6 +22,8 @@ from zerosum.modalities.images.paired_scores import (
     paired_iou,
 )
 from zerosum.nets.translator import ResidualTranslator
+from zerosum.pipelines.evaluate import Evaluator
+from zerosum.training.trainer import Trainer
 
 
 def folder(path, **counts):
@@ -193,6 +195,24 @@ def test_the_cycles_terms_of_translators_that_do_nothing():
     terms = game.generator_loss({"input": x, "image": y})
     assert terms["cycle"].item() == pytest.approx(10 * (0.2 + 0.2), rel=1e-5)
     assert terms["identity"].item() == pytest.approx(5 * (0.3 + 0.1), rel=1e-5)
+
+
+def test_the_cycle_error_is_the_distance_there_and_back(tmp_path):
+    """On the scale 0..1; who goes one way is refused."""
+    asked = recipe("cyclegan/tiny").override({"train.examples": 32, "evaluate.samples": 0})
+    game = Trainer(asked, tmp_path / "run", device="cpu", quiet=True).fit()
+    judge = Evaluator(["cycle", "l1"], samples=20, device="cpu")
+    found = {score.metric: score.value for score in judge.run(tmp_path / "run").scores}
+    split = Unpaired(path="digits-edges").open()
+    given = given_inputs(game, split.train, split.heldout, 20)[0]["input"]
+    with sampling(game), torch.no_grad():
+        again = game.back(game.forth(given))
+    assert found["cycle"] == pytest.approx((again - given).abs().mean().item() / 2, rel=1e-5)
+    assert found["cycle"] != pytest.approx(found["l1"], rel=1e-2)
+    asked = recipe("cut/tiny").override({"train.examples": 32, "evaluate.samples": 0})
+    Trainer(asked, tmp_path / "one", device="cpu", quiet=True).fit()
+    with pytest.raises(UserError, match=r"cycle maps answers back.*\(cyclegan does\): leave it"):
+        Evaluator(["cycle"], samples=20, device="cpu").run(tmp_path / "one")
 
 
 def test_least_squares_have_no_half_before_them():

@@ -53,6 +53,23 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a generator can be asked itself; None for what this one cannot say.
+
+    Attributes:
+        likelihood: Gives log probabilities (N,) of the held-out examples under the generator, in
+            nats per number.
+        detection: Gives scores of examples of a test with their truth; None too where the data
+            have no test.
+        returned: Gives what the answers are mapped back to, in the order of their inputs.
+    """
+
+    likelihood: Callable[[], Tensor] | None = None
+    detection: Callable[[], Detected] | None = None
+    returned: Callable[[], Tensor] | None = None
+
+
+@dataclass(frozen=True)
 class Sets:
     """What a metric is taken on.
 
@@ -62,11 +79,8 @@ class Sets:
         held_out: Examples that the generator never saw; None where none are kept aside.
         seed: Of all that metrics draw.
         learned: What was learned from, whole, as its modality gives it; None where it gives none.
-        likelihood: Gives log probabilities (N,) of the held-out examples under the generator, in
-            nats per number; None where it has none.
         truth: For games with inputs, the true answers to the inputs of `fake`, in its order.
-        detection: Gives scores of examples of a test with their truth; None where the game
-            detects nothing, or the data have no test.
+        asked: What the generator says itself.
     """
 
     real: Embedded
@@ -75,8 +89,7 @@ class Sets:
     seed: int
     truth: Embedded | None = None
     learned: Any = None
-    likelihood: Callable[[], Tensor] | None = None
-    detection: Callable[[], Detected] | None = None
+    asked: Asked = Asked()
 
     @property
     def rng(self) -> torch.Generator:
@@ -100,13 +113,18 @@ class Sets:
 
     def held_out_likelihood(self) -> Tensor:
         """Log probabilities (N,) of the held-out examples, in nats per number."""
-        assert self.likelihood is not None  # a metric of the game is not taken without
-        return self.likelihood()
+        assert self.asked.likelihood is not None  # a metric of the game is not taken without
+        return self.asked.likelihood()
 
     def detected(self) -> Detected:
         """Scores of the test, with their truth."""
-        assert self.detection is not None  # a metric of a detector is not taken without
-        return self.detection()
+        assert self.asked.detection is not None  # a metric of a detector is not taken without
+        return self.asked.detection()
+
+    def returned(self) -> Tensor:
+        """What the answers of `fake` are mapped back to."""
+        assert self.asked.returned is not None  # a metric of the way back is not taken without
+        return self.asked.returned()
 
     def answers(self) -> Embedded:
         """The true answers to the inputs of `fake`."""
@@ -259,6 +277,7 @@ class Metric:
         needs: Fields that reals and fakes must have.
         paired: Whether it compares answers with the true ones, for games with inputs.
         of_game: Whether it asks the generator itself, and not its samples.
+        of_return: Whether it asks the generator to map its answers back.
         of_detector: Whether it asks a detector for scores of the data's test part.
         unseen: Whether it needs held-out examples.
     """
@@ -270,6 +289,7 @@ class Metric:
     needs: tuple[str, ...] = ()
     paired: bool = False
     of_game: bool = False
+    of_return: bool = False
     of_detector: bool = False
     unseen: bool = False
 
@@ -301,12 +321,17 @@ class Metric:
         """
         if self.paired and sets.truth is None:
             raise UserError(f"{name} compares answers with true ones: it is for games that map")
-        if self.of_game and sets.likelihood is None:
+        if self.of_game and sets.asked.likelihood is None:
             raise UserError(
                 f"{name} asks how probable a model holds examples, which this one does not say "
                 "(vae, realnvp, flowgan and ddpm do): leave it out"
             )
-        if self.of_detector and sets.detection is None:
+        if self.of_return and sets.asked.returned is None:
+            raise UserError(
+                f"{name} maps answers back, for which a model must go both ways (cyclegan does): "
+                "leave it out"
+            )
+        if self.of_detector and sets.asked.detection is None:
             raise UserError(
                 f"{name} is for detectors (anogan, f_anogan, ganomaly) on data with a test part "
                 "of both kinds: leave it out"

@@ -8,28 +8,25 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from zerosum.core.detect import Detector
 from zerosum.core.draw import given_inputs
 from zerosum.core.frozen import helpers
-from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.runtime import find_device
 from zerosum.data.config import DataConfig
 from zerosum.data.fields import Batch, size_of
 from zerosum.data.source import Source, Split
 from zerosum.errors import UserError
-from zerosum.metrics.detection import Detected
 from zerosum.metrics.features import Features
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.record import ScoreRecord
-from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
+from zerosum.metrics.registry import Asked, Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
 from zerosum.pipelines.anomaly import AnomalyDetector
 from zerosum.pipelines.cache import FeatureCache, batch_hash, row_hashes
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.reading import kind_of
+from zerosum.training.asking import asked
 
 FEWEST = 10
 
@@ -116,14 +113,12 @@ class Evaluator:
         reference = self._learned(generator)
         fake, truth = self._draw(generator, reference)
         averaged = generator.recipe.ema.on
-        held_out, probable = reference.held_out, None
-        if held_out and has_likelihood(generator.game):
-            probable = partial(likelihood, generator.game, held_out, self.seed)
-        detection = None
+        said = asked(generator.game, fake, reference.held_out, self.seed)
         if isinstance(generator.game, Detector) and reference.split.trial is not None:
             detector = AnomalyDetector(generator, on_progress=self._report)
             detection = cache(partial(detector.detected, samples=self.samples))
-        found = self._evaluate(str(path), reference, fake, averaged, truth, probable, detection)
+            said = replace(said, detection=detection)
+        found = self._evaluate(str(path), reference, fake, averaged, truth, said)
         features = self._judge(reference).features.name
         if features in helpers(generator.game):
             note = f"{features} took part in this training: scores on its features flatter it"
@@ -245,8 +240,7 @@ class Evaluator:
         fake: Batch,
         averaged: bool | None,
         truth: Batch,
-        probable: Callable[[], Tensor] | None = None,
-        detection: Callable[[], Detected] | None = None,
+        said: Asked = Asked(),
         able: bool = False,
     ) -> Evaluation:
         real = reference.train
@@ -256,8 +250,8 @@ class Evaluator:
         judge = self._judge(reference)
         usual = reference.modality.usual_metrics(reference.split.train.fields)
         usual = [one for one in usual if truth or not judge.metrics[one].paired]
-        usual += ["likelihood"] if probable is not None else []
-        if detection is not None:  # what such a run is for
+        usual += ["likelihood"] if said.likelihood is not None else []
+        if said.detection is not None:  # what such a run is for
             usual = [one for one in judge.metrics if judge.metrics[one].of_detector]
         names = parse_metrics(",".join(self.names or usual), judge.metrics)
         if able:
@@ -290,8 +284,7 @@ class Evaluator:
         )
         train = reference.split.train
         learned = reference.modality.learned(train) if isinstance(train, Source) else None
-        given = (answers, learned, probable, detection)
-        sets = Sets(embedded, generated, fresh, self.seed, *given)
+        sets = Sets(embedded, generated, fresh, self.seed, answers, learned, said)
         scores = self._take(judge, sets, form, names, "scores")
         notes = [f"features: {chosen.name}, {chosen.why}"] if chosen.why and used else []
         width = embedded.features.shape[1]

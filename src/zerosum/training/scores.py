@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from torch import Tensor
 
 from zerosum.core.draw import check_finite, draw, given_inputs
 from zerosum.core.game import Game
-from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.recipe import Evaluate
 from zerosum.data.fields import size_of
 from zerosum.data.source import Split
@@ -23,6 +21,7 @@ from zerosum.errors import UserError
 from zerosum.metrics.judge import Judge, K, Taken, part_of
 from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
 from zerosum.modalities.modality import Modality
+from zerosum.training.asking import asked
 
 FEWEST = 2 * (K + 1)
 """Real examples whose halves have the neighbours that precision and recall ask for."""
@@ -147,10 +146,9 @@ class RunJudge:
         seed, held_out = self.asked.seed, self.held_out
         if game is None:
             return Sets(real, fake, None, seed)
-        probable = None
-        if held_out is not None and has_likelihood(game):
-            probable = partial(likelihood, game, held_out.examples, seed)
-        return Sets(real, fake, held_out, seed, self.truth, likelihood=probable)
+        fresh = None if held_out is None else held_out.examples
+        said = asked(game, fake.examples, fresh, seed)
+        return Sets(real, fake, held_out, seed, self.truth, asked=said)
 
     def _of_sets(self, name: str) -> bool:
         """Whether a metric compares two sets of samples, whoever made them."""

@@ -159,7 +159,16 @@ def _paired(name: str, score: Callable[..., Score], better: Better) -> Metric:
     return Metric(run, better, ceiling=False, takes="examples", needs=("image",), paired=True)
 
 
+def _cycle(sets: Sets) -> list[Taken]:
+    """How far pictures are from themselves, there and back, as `paired_l1` (0..1)."""
+    score = paired_l1(real=sets.fake.examples["input"], fake=sets.returned())
+    return [("cycle", score, {"bootstrap": RESAMPLES})]
+
+
 PAIRED_METRICS: Mapping[str, Metric] = {
+    "cycle": Metric(
+        _cycle, "lower", ceiling=False, takes="examples", needs=("input",), of_return=True
+    ),
     "l1": _paired("l1", paired_l1, "lower"),
     "psnr": _paired("psnr", paired_psnr, "higher"),
     "ssim": _paired("ssim", paired_ssim, "higher"),
@@ -167,7 +176,7 @@ PAIRED_METRICS: Mapping[str, Metric] = {
     "iou": _paired("iou", paired_iou, "higher"),
     "colourfulness": _paired("colourfulness", paired_colourfulness, "lower"),
 }
-"""Metrics that need the true answer to each input."""
+"""Metrics of single pictures: against the true answer to each input, or there and back."""
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,8 @@ class Pairs(PictureSettings):
 
     kind: Literal["pairs"] = "pairs"
     path: str = "digits-edges"
-    """Named set (facades, icons:thin-bold, emoji-pairs, digits-edges), folder, .zip, .tar or .npz."""
+    """Named set (facades, icons:thin-bold, emoji-pairs, digits-edges), folder, .zip, .tar or
+    .npz."""
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     """Which picture is the input: A is the left one, that of folder or array A, or `input`."""
     crop: bool = False

@@ -50,6 +50,8 @@ class SNGAN(LatentGame):
         iterations: Count = 1
         """Steps of power iteration per forward pass."""
 
+    bf16 = True
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         self.latent_size, self.critic_steps = config.latent, config.critic_steps

@@ -146,6 +146,9 @@ class CycleGAN(Game):
         given = input_of(condition, n, how)
         return {"image": (self.back if self._backwards else self.forth)(given), "input": given}
 
+    def returned(self, answers: Batch) -> Tensor:
+        return (self.forth if self._backwards else self.back)(answers["image"])
+
     def generator_loss(self, batch: Batch) -> Terms:
         x, y = batch["input"], batch["image"]
         fake_y, fake_x = self.forth(x), self.back(y)
