@@ -27,7 +27,7 @@ from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.game import Game
 from zerosum.core.registry import recipe
-from zerosum.data.source import Split
+from zerosum.data.source import Source, Split
 from zerosum.files import write_text
 from zerosum.metrics import authenticity, frechet_distance
 from zerosum.modalities.images.extractors import extractor
@@ -92,28 +92,39 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
 
 def judged(folder: Path, arguments: argparse.Namespace) -> list[Row]:
     """Fréchet distance, authenticity and r_v of each checkpoint of a run."""
-    device = arguments.device
-    saved, net = read_run(folder), extractor(FEATURES).to(device)
-    split, game = saved.recipe.data.open(saved.codec), saved.game.to(device)
-
-    def features(images: Tensor) -> Tensor:
-        return torch.cat([net(part.to(device)).cpu() for part in images.split(250)])
-
-    real, learned = (
-        features(part.finished(range(len(part)))["image"]) for part in (split.heldout, split.train)
-    )
+    saved = read_run(folder)
+    split, game = saved.recipe.data.open(saved.codec), saved.game.to(arguments.device)
+    real, learned = (seen_by(part, arguments.device) for part in (split.heldout, split.train))
     rows = []
     for path in checkpoint.checkpoints(RunFolder(folder).checkpoints):
         found = checkpoint.load(path)
         fitting.fill(game, found.game | found.training["extra"][0], str(path))
         gap = r_v(game, split, arguments.few)
         fitting.fill(game, found.ema, str(path), whole=False)
-        fake = features(draw(game, SAMPLES, 1)["image"])
+        fake = features(draw(game, SAMPLES, 1)["image"], arguments.device)
         distance = frechet_distance(real=real, fake=fake, interval=False).value
         own = authenticity(real=learned, fake=fake, held_out=real).value
         row = {"seen": found.state["seen"], "fd": distance, "r_v": gap, "authentic": own}
         rows.append(row)
     return rows
+
+
+def features(images: Tensor, device: str) -> Tensor:
+    """Features (N, d), on the CPU, of images (N, C, H, W)."""
+    net = extractor(FEATURES).to(device)
+    return torch.cat([net(part.to(device)).cpu() for part in images.split(250)])
+
+
+def seen_by(part: Source, device: str) -> Tensor:
+    """Features (N, d) of all images of a part of the data."""
+    return features(part.finished(range(len(part)))["image"], device)
+
+
+def copies(arguments: argparse.Namespace) -> float:
+    """The distance of the images that are learned from themselves, each of them once."""
+    split = recipe(arguments.system).override({"data.limit": arguments.few}).data.open()
+    real, fake = (seen_by(part, arguments.device) for part in (split.heldout, split.train))
+    return frechet_distance(real=real, fake=fake, interval=False).value
 
 
 @torch.no_grad()
@@ -133,12 +144,13 @@ def r_v(game: Game, split: Split, few: int) -> float:
     return overfitted_by_heldout(*logits).item()
 
 
-def table(runs: dict[str, list[list[Row]]]) -> str:
+def table(runs: dict[str, list[list[Row]]], copied: float) -> str:
     lines = [
         "| augmentation | FD at the end | best FD | at images | authentic, points | "
         "r_v at the end | p | images/s |",
         "|---|---|---|---|---|---|---|---|",
     ]
+    lines.append(f"| the images themselves | {copied:.3g} | - | - | - | - | - | - |")
     for arm, found in runs.items():
         best = [min(rows, key=lambda row: row["fd"]) for rows in found]
         cells = [
@@ -188,7 +200,7 @@ def main() -> None:
         for arm in arguments.arms:
             runs[arm].append(results(arguments, arm, seed))
             print(arm, seed, runs[arm][-1][-1], flush=True)
-    found = table(runs)
+    found = table(runs, copies(arguments))
     print(found)
     if arguments.page:
         first = folder_of(arguments, arguments.arms[0], arguments.seeds[0])

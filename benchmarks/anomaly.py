@@ -1,7 +1,7 @@
 """Detectors beside what is no game: a row for each method, set and seed; a stopped one goes on.
 
     OMP_NUM_THREADS=1 python benchmarks/anomaly.py --out runs/anomaly --seeds 3
-    python benchmarks/anomaly.py --out runs/anomaly --table
+    python benchmarks/anomaly.py --out runs/anomaly --table --page docs/guide/anomaly.md
 
 Everybody learns from the normal examples of the training part. Pictures: 250 normal ones and 250
 anomalies of the test part, always the same; pneumoniamnist and tables: the whole test. The
@@ -27,6 +27,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
+from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.registry import recipe as preset
 from zerosum.core.registry import system
 from zerosum.data.source import Source, Split
@@ -44,6 +45,9 @@ SETS = {
     "mammography": ("mammography", {}),
 }
 GAMES = ("f_anogan", "ganomaly", "anogan")
+ORDER = ("autoencoder", "PCA", "kNN", "isolation forest")
+MARK = "anomaly"
+"""Of the table on its page."""
 EACH = 250
 """Test pictures of each kind, where the test is larger."""
 NEIGHBOURS = 5
@@ -179,7 +183,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, default=200, help="of anogan's search")
     parser.add_argument("--table", action="store_true", help="show what is there, train nothing")
+    parser.add_argument("--page", type=Path, help="page to write into, between its marks")
     asked = parser.parse_args()
+    if asked.page:
+        demand(asked.page, MARK)  # before hours of work
     torch.set_num_threads(1)
     rows = asked.out / "rows.jsonl"
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -206,23 +213,36 @@ def main() -> None:
                     for one in others(case, seed, seconds):
                         if (one[0], case, seed) not in known:
                             keep(one[0], case, seed, one[1], one[2])
-    show(done(rows))
+    print(table(done(rows)))
+    if asked.page:
+        between_marks(asked.page, MARK, table(done(rows)))
 
 
-def show(rows: list[dict]) -> None:
-    print("| set | method | AUROC | AP | F1 | FPR at 95 % TPR | seeds | train s |")
-    print("|---|---|---|---|---|---|---|---|")
-    for case, name in dict.fromkeys((row["set"], row["method"]) for row in rows):
+def table(rows: list[dict]) -> str:
+    """A row for each set and method: the mean of the seeds with their standard deviation, or of
+    one seed the value with its interval over the test."""
+    lines = ["| set | method | AUROC | AP | F1 | FPR at 95 % TPR | train s |", "|" + "---|" * 7]
+    found = sorted(
+        {(row["set"], row["method"]) for row in rows},
+        key=lambda one: (list(SETS).index(one[0]), place(one[1])),
+    )
+    for case, name in found:
         here = [row for row in rows if (row["set"], row["method"]) == (case, name)]
         cells = []
         for key in ("auroc", "ap", "f1", "fpr95"):
             values = [row[key][0] for row in here]
             spread = f"{values[0]:.3f} [{here[0][key][1]:.3f}, {here[0][key][2]:.3f}]"
-            if len(values) > 1:
-                spread = f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
-            cells.append(spread)
+            cells.append(mean_and_spread(values, ".3f", ".3f") if len(values) > 1 else spread)
         seconds = np.mean([row["seconds"] for row in here])
-        print(f"| {case} | {name} | {' | '.join(cells)} | {len(here)} | {seconds:.0f} |")
+        link = f"[{name}](../models/{name}.md)" if name in GAMES else name
+        lines.append(f"| {case} | {link} | {' | '.join(cells)} | {seconds:.0f} |")
+    return "\n".join(lines)
+
+
+def place(method: str) -> tuple[int, str]:
+    """Where a method stands in the table: games first, then as `ORDER` has them."""
+    words = (*GAMES, *ORDER)
+    return next(n for n, word in enumerate(words) if method.startswith(word)), method
 
 
 if __name__ == "__main__":
