@@ -34,11 +34,10 @@ DEVICES: dict[str, ByDevice] = {
 }
 """Systems by the device's type; another type is a CPU here."""
 
-WAYS: tuple[tuple[int, Any], ...] = (
-    (1_000, [{"name": "diffaugment", "policy": ["color", "translation", "cutout"]}]),
-    (20_000, [{"name": "ada", "speed": 100_000}]),
-)
-"""Augmentation by the number of training images: the first row that is larger; then none."""
+FEW = 20_000
+"""Below so many images to learn from, the critic sees changed ones where it overfits."""
+WAY: list[Any] = [{"name": "ada", "speed": 100_000}]
+"""How: measured on 300 to 20,000 images, `benchmarks/ada.py`."""
 
 
 def row(device: str) -> ByDevice:
@@ -56,6 +55,5 @@ def chosen(size: Size, images: int, device: str) -> dict[str, Any]:
     """
     found, pixels = row(device), size[0] * size[1]
     gamma = max(found.gamma * pixels / 64**2, found.least)
-    way = next((way for most, way in WAYS if images < most), None)
     settings: dict[str, Any] = {"model.gamma": float(f"{gamma:.2g}")}
-    return settings | ({"remedies": way} if way else {})
+    return settings | ({"remedies": WAY} if images < FEW else {})
