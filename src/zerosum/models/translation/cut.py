@@ -254,19 +254,6 @@ PRESETS = {
         evaluate=Evaluate(every=8_000, samples=153),
         sources={path: source for path, source in RULES.items() if path != "model.places"},
     ),
-    "emoji": Recipe(
-        model=CUT.Config(
-            width=16, blocks=3, critic_width=32, rise="resize", layers=(0, 1, 2, 4), places=64
-        ),
-        data=Unpaired(path="emoji-pairs", size=(32, 32)),
-        optim=players(1e-3, 24_000),
-        ema=Averaging(half_life=1_200),
-        train=Train(
-            examples=24_000, batch=16, checkpoint_every=8_000, sheet_every=4_000, log_every=800
-        ),
-        evaluate=Evaluate(every=8_000, samples=191),
-        sources={path: source for path, source in RULES.items() if path != "model.places"},
-    ),
     "photos": Recipe(
         model=CUT.Config(),
         data=Unpaired(path="photos", size=(256, 256), crop=True, flip=True),
