@@ -209,6 +209,9 @@ def test_the_cycle_error_is_the_distance_there_and_back(tmp_path):
         again = game.back(game.forth(given))
     assert found["cycle"] == pytest.approx((again - given).abs().mean().item() / 2, rel=1e-5)
     assert found["cycle"] != pytest.approx(found["l1"], rel=1e-2)
+    judge = Evaluator(["l1"], samples=20, device="cpu", options={"back": "true"})
+    with pytest.raises(UserError, match="cannot be scored, back=true maps the other way: turn"):
+        judge.run(tmp_path / "run")
     asked = recipe("cut/tiny").override({"train.examples": 32, "evaluate.samples": 0})
     Trainer(asked, tmp_path / "one", device="cpu", quiet=True).fit()
     with pytest.raises(UserError, match=r"cycle maps answers back.*\(cyclegan does\): leave it"):

@@ -107,6 +107,10 @@ class SampleOptions(Part):
         a network that must answer alike each time."""
         return self
 
+    def unscored(self) -> str:
+        """Why no score can be taken of samples under these settings; empty where one can."""
+        return ""
+
 
 class Game(nn.Module, ABC):
     """A complete system: networks, losses, turns and sampling.

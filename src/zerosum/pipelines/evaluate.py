@@ -196,6 +196,8 @@ class Evaluator:
 
     def _draw(self, generator: Generator, reference: Reference) -> tuple[Batch, Batch]:
         """Fakes under the seed, and the true answers where the game maps."""
+        if why := generator.options(self.options).unscored():
+            raise UserError(f"these samples cannot be scored, {why}")
         self._report("drawing", 0, self.samples)
         split = reference.split
         inputs, truth = given_inputs(generator.game, split.train, split.heldout, self.samples)

@@ -88,6 +88,11 @@ class CycleGAN(Game):
         back: bool = False
         """Translate pictures of Y to X."""
 
+        def unscored(self) -> str:
+            return (
+                "back=true maps the other way: turn data.direction and train" if self.back else ""
+            )
+
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         before, after, size = config.input_channels, config.channels, config.size
