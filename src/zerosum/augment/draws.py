@@ -74,5 +74,5 @@ class Draws:
 
 
 def beside(value: Tensor, images: Tensor) -> Tensor:
-    """A tensor on the images' device; a GPU of NVIDIA's is not waited for, which still computes."""
+    """A tensor on the images' device; a CUDA device is not waited for, which still computes."""
     return value.to(images.device, non_blocking=images.is_cuda)
