@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from zerosum.metrics.judge import Judge
-from zerosum.metrics.registry import Sets, known_metrics
+from zerosum.metrics.registry import known_metrics
+from zerosum.metrics.sets import Sets
 from zerosum.modalities.tables import MODALITY, Table
 from zerosum.modalities.tables.opening import find
 from zerosum.pipelines.evaluate import Evaluation, Evaluator

@@ -14,7 +14,8 @@ from zerosum.data.fields import Category, Numbers
 from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.losses.likelihood import discretised_normal
-from zerosum.metrics.registry import GENERAL, Embedded, Sets
+from zerosum.metrics.registry import GENERAL
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.images import ImageField
 from zerosum.training.state import seed_everything
 

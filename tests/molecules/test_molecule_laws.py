@@ -13,7 +13,7 @@ from scipy.stats import norm
 pytest.importorskip("rdkit")
 
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.molecules import MODALITY, chemnet
 from zerosum.modalities.molecules.baselines import random_smiles
 from zerosum.modalities.molecules.chemnet import frechet_chemnet

@@ -13,8 +13,8 @@ pytest.importorskip("rdkit")
 from rdkit import Chem
 
 from zerosum.chem import molecules as chem
-from zerosum.metrics.registry import Embedded, Sets
 from zerosum.metrics.score import wilson
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.molecules import MODALITY, MoleculeCodec
 from zerosum.modalities.molecules.baselines import (
     RandomGraphs,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.series import MODALITY, Series, SeriesCodec, made
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.baselines import autoregression, block_bootstrap, garch

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.special import erf
 
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.series import Series, SeriesCodec
 from zerosum.modalities.series.scores import METRICS
 from zerosum.modalities.series.tails import fit, heavy, light

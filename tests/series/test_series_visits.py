@@ -13,7 +13,7 @@ from zerosum.core.registry import build_game
 from zerosum.core.runtime import Runtime
 from zerosum.errors import UserError
 from zerosum.losses.penalties import gradient_penalty
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.series import MODALITY, Series, SeriesCodec, made
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.baselines import baselines, block_bootstrap

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from zerosum.errors import UserError
 from zerosum.metrics.judge import Judge
-from zerosum.metrics.registry import Sets, known_metrics
+from zerosum.metrics.registry import known_metrics
+from zerosum.metrics.sets import Sets
 from zerosum.modalities.tables import MODALITY, Table
 from zerosum.modalities.tables.scores import pair_trends
 from zerosum.modalities.tables.show import SIDES, _closest, _matrix

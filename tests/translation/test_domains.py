@@ -11,7 +11,7 @@ from zerosum.data.codec import read_codec, write_codec
 from zerosum.data.source import Source
 from zerosum.data.visits import Visits
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.images import faces, referees
 from zerosum.modalities.images.domain_sets import in_domain
 from zerosum.modalities.images.domains import DomainCodec, Domains

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.images.paired_scores import (
     PAIRED_METRICS,
     baselines,

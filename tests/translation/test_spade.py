@@ -16,7 +16,7 @@ from zerosum.core.runtime import Runtime
 from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.layers.spade import SPADE
-from zerosum.metrics.registry import Embedded, Sets
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.images import referees
 from zerosum.modalities.images.extractors.lite0 import available
 from zerosum.modalities.images.fields import ImageField, LabelMap

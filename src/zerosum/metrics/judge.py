@@ -13,8 +13,9 @@ from zerosum.metrics.features import Features
 from zerosum.metrics.frechet import frechet_distance
 from zerosum.metrics.manifold import precision_recall
 from zerosum.metrics.record import Setting
-from zerosum.metrics.registry import Better, Embedded, Metric, Sets
+from zerosum.metrics.registry import Better, Metric
 from zerosum.metrics.score import Score
+from zerosum.metrics.sets import Embedded, Sets
 
 K = 5
 """Neighbours of the usual precision and recall."""

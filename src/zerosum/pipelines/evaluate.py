@@ -19,7 +19,8 @@ from zerosum.errors import UserError
 from zerosum.metrics.features import Features
 from zerosum.metrics.judge import Judge
 from zerosum.metrics.record import ScoreRecord
-from zerosum.metrics.registry import Asked, Embedded, Sets, known_metrics, parse_metrics
+from zerosum.metrics.registry import known_metrics, parse_metrics
+from zerosum.metrics.sets import Asked, Embedded, Sets
 from zerosum.modalities import modality
 from zerosum.modalities.modality import Modality
 from zerosum.pipelines.anomaly import AnomalyDetector

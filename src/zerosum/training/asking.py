@@ -8,7 +8,7 @@ from zerosum.core.game import Game
 from zerosum.core.likelihood import has_likelihood, likelihood
 from zerosum.core.returning import Returning, returned
 from zerosum.data.fields import Batch
-from zerosum.metrics.registry import Asked
+from zerosum.metrics.sets import Asked
 
 
 def asked(game: Game, answers: Batch, held_out: Batch | None, seed: int) -> Asked:

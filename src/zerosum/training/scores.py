@@ -19,7 +19,8 @@ from zerosum.data.fields import size_of
 from zerosum.data.source import Split
 from zerosum.errors import UserError
 from zerosum.metrics.judge import Judge, K, Taken, part_of
-from zerosum.metrics.registry import Embedded, Sets, known_metrics, parse_metrics
+from zerosum.metrics.registry import known_metrics, parse_metrics
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.modality import Modality
 from zerosum.training.asking import asked
 

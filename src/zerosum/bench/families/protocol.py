@@ -17,7 +17,7 @@ from zerosum.errors import UserError, nearest
 from zerosum.metrics import radial_spectrum
 from zerosum.metrics.features import Features
 from zerosum.metrics.judge import Judge
-from zerosum.metrics.registry import Embedded
+from zerosum.metrics.sets import Embedded
 from zerosum.modalities.images import MODALITY, Images
 from zerosum.modalities.images.extractors.classifiers import SmallClassifier
 

@@ -12,7 +12,8 @@ from zerosum import metrics
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
 from zerosum.metrics.features import Features, Outputs
-from zerosum.metrics.registry import Metric, Sets, Taken
+from zerosum.metrics.registry import Metric, Taken
+from zerosum.metrics.sets import Sets
 from zerosum.metrics.similarity import WEIGHTS, WINDOW
 from zerosum.modalities.images.extractors import Extractor, extractor, lite0_available
 from zerosum.modalities.images.extractors.classifiers import SETS, weights_file

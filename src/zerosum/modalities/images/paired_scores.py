@@ -18,8 +18,9 @@ from torch.nn.functional import interpolate
 
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Better, Metric, Sets, Taken
+from zerosum.metrics.registry import Better, Metric, Taken
 from zerosum.metrics.score import Score
+from zerosum.metrics.sets import Sets
 from zerosum.metrics.similarity import WINDOW, ms_ssim
 
 RESAMPLES = 2000

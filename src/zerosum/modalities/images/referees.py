@@ -17,8 +17,9 @@ from torch.nn.functional import cross_entropy, interpolate, l1_loss
 from zerosum.data.fields import Batch
 from zerosum.data.source import Source
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Metric, Sets, Taken
+from zerosum.metrics.registry import Metric, Taken
 from zerosum.metrics.score import Score, around, wilson
+from zerosum.metrics.sets import Sets
 from zerosum.modalities.images.faces import GROUPS, middle
 
 STEPS = 400

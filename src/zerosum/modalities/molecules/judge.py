@@ -13,8 +13,9 @@ from zerosum.chem import molecules as chem
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
 from zerosum.metrics.record import Setting
-from zerosum.metrics.registry import Better, Embedded, Metric, Sets, Taken
+from zerosum.metrics.registry import Better, Metric, Taken
 from zerosum.metrics.score import Score, wilson
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.molecules.chemnet import frechet_chemnet
 from zerosum.modalities.molecules.fields import categories
 from zerosum.modalities.molecules.laws import MOST, property_laws

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from zerosum.data.fields import Batch
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Embedded, Metric, Sets, Taken
+from zerosum.metrics.registry import Metric, Taken
 from zerosum.metrics.score import Score, around, wilson
+from zerosum.metrics.sets import Embedded, Sets
 from zerosum.modalities.series import statistics as of
 from zerosum.modalities.series.judges import discriminative, predictive
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zerosum.errors import UserError
-from zerosum.metrics.registry import Metric, Sets, Taken
+from zerosum.metrics.registry import Metric, Taken
 from zerosum.metrics.score import Score, around, wilson
+from zerosum.metrics.sets import Sets
 from zerosum.modalities.tables.fields import RowField
 from zerosum.modalities.tables.steady import SCALE
 

@@ -7,8 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from zerosum.data.fields import Batch
-from zerosum.metrics.registry import Better, Metric, Sets, Taken
+from zerosum.metrics.registry import Better, Metric, Taken
 from zerosum.metrics.score import Score, wilson
+from zerosum.metrics.sets import Sets
 from zerosum.modalities.tables.imputing import IMPUTATION
 from zerosum.modalities.tables.privacy import closest
 from zerosum.modalities.tables.scores import BINS, column_coverage, missing_rates, quality
