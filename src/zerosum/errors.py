@@ -47,7 +47,7 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     Returns:
         Text such as `did you mean dcgan, cgan?`, ready to end a message.
     """
-    choices = list(known)
+    choices = list(dict.fromkeys(known))  # a set and a folder may have one name
     close = get_close_matches(word, choices, n=count, cutoff=0.5)
     if close:
         return f"did you mean {', '.join(close)}?"
