@@ -15,7 +15,7 @@ from zerosum.data.spec import DataSpec
 from zerosum.errors import UserError
 from zerosum.losses.likelihood import discretised_normal
 from zerosum.metrics.registry import GENERAL
-from zerosum.metrics.sets import Embedded, Sets
+from zerosum.metrics.sets import Asked, Embedded, Sets
 from zerosum.modalities.images import ImageField
 from zerosum.training.state import seed_everything
 
@@ -129,13 +129,13 @@ def test_a_game_without_likelihood_is_refused_by_name():
 def test_the_metric_is_the_mean_over_held_out_examples():
     rows = Embedded(torch.zeros(4, 2))
     nats = torch.tensor([-2.0, -1.0, -3.0, -2.0], dtype=torch.float64)
-    sets = Sets(rows, rows, rows, 0, likelihood=lambda: nats)
+    sets = Sets(rows, rows, rows, 0, asked=Asked(lambda: nats))
     ((name, score, _),) = GENERAL["likelihood"].take("likelihood", sets)
     half = 1.959963984540054 * math.sqrt(nats.var().item() / 4)
     assert name == "likelihood" and score.interval is not None
     assert (score.value, *score.interval) == pytest.approx((-2, -2 - half, -2 + half))
     silent = Sets(rows, rows, rows, 0)
-    unheld = Sets(rows, rows, None, 0, likelihood=lambda: nats)
+    unheld = Sets(rows, rows, None, 0, asked=Asked(lambda: nats))
     for wrong, words in ((silent, "does not say"), (unheld, "held-out")):
         with pytest.raises(UserError, match=words):
             GENERAL["likelihood"].take("likelihood", wrong)
