@@ -1,141 +1,123 @@
-"""Records of a run: what loggers hear, lines that a resumed run goes on with."""
+"""Records of a run that were damaged from outside: named, never skipped in silence."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
-from core_games import CPU
 
 import zerosum
-from zerosum.core.game import Progress
-from zerosum.core.runtime import Runtime
-from zerosum.records import append_line, forget_after, read_lines
-from zerosum.training.recorder import JsonLines, Recorder, TensorBoard
+from zerosum.errors import UserError
+from zerosum.pipelines.report import report
+from zerosum.records import LOG_ROW, append_line, read_lines
+from zerosum.training import scores
+from zerosum.training.run import RunFolder
 
 
-class Listener:
-    def __init__(self):
-        self.heard, self.pictures, self.closed = [], [], False
-
-    def scalars(self, values, progress):
-        self.heard.append((progress.seen, dict(values)))
-
-    def picture(self, name, path, progress):
-        self.pictures.append((name, path.name, progress.seen, path.exists()))
-
-    def close(self):
-        self.closed = True
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    changes = {"train.examples": 64, "train.log_every": 16, "evaluate.samples": 32}
+    zerosum.train(zerosum.recipe("dcgan/tiny").override(changes), folder, quiet=True)
+    return folder
 
 
-def test_a_logger_hears_means_over_the_interval():
-    listener = Listener()
-    recorder = Recorder([listener], Runtime(CPU))
-    for value in (1.0, 2.0, 6.0):
-        recorder.add({"p/loss": torch.tensor(value)}, {"logits": torch.tensor([value, 0.0])})
-    recorder.add({"p/lazy": torch.tensor(4.0)}, {})
-    recorder.flush(Progress(4, 64, 128), {"seconds": 2.0})
-    recorder.add({"p/loss": torch.tensor(10.0)}, {})
-    recorder.flush(Progress(5, 80, 128), {})
-    assert recorder.flush(Progress(5, 80, 128), {"seconds": 3.0}) == {}
-    assert listener.heard == [
-        (64, {"p/loss": 3.0, "signal/logits": 1.5, "p/lazy": 4.0, "seconds": 2.0}),
-        (80, {"p/loss": 10.0}),
-    ]
+@pytest.fixture
+def run(trained, tmp_path):
+    import shutil
+
+    return Path(shutil.copytree(trained, tmp_path / "copy"))
 
 
-def test_what_steps_report_is_gathered_on_the_device_of_the_run():
-    recorder = Recorder([], Runtime(torch.device("meta")))
-    recorder.add({}, {"counted/here": torch.tensor(3.0)})
-    ((value,),) = recorder._values.values()
-    assert value.device.type == "meta"
+@pytest.mark.parametrize(
+    "line",
+    ["", "{", "5", "null", "{}", '{"seen": "x"}', '{"seen": 1}', '{"seen": 1, "values": 2}'],
+)
+def test_a_damaged_line_is_named(line, tmp_path):
+    path = tmp_path / "log.jsonl"
+    append_line(path, {"seen": 1, "values": {}})
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(line + "\n")
+    append_line(path, {"seen": 3, "values": {}})
+    with pytest.raises(UserError, match=r"log\.jsonl is damaged in line 2: take that line out"):
+        read_lines(path, LOG_ROW)
 
 
-def test_lines_after_a_point_are_forgotten(tmp_path):
-    log = tmp_path / "log.jsonl"
-    for seen in (10, 20, 30):
-        append_line(log, {"seen": seen})
-    with log.open("a") as stream:
-        stream.write('{"seen": 4')  # torn by a kill
-    forget_after(log, 20)
-    assert log.read_text() == '{"seen": 10}\n{"seen": 20}\n'
-    forget_after(tmp_path / "none.jsonl", 5)
-    assert not (tmp_path / "none.jsonl").exists()
+def test_only_a_line_that_was_never_ended_is_torn(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b'{"seen": 1, "values": {}}\n{"seen": 2, "val\xff')
+    assert [row["seen"] for row in read_lines(path, LOG_ROW)] == [1]
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(UserError, match="damaged in line 2"):
+        read_lines(path, LOG_ROW)
+    path.write_bytes(b"")
+    assert read_lines(path) == []
 
 
-def test_a_torn_last_line_is_left_out(tmp_path):
-    log = tmp_path / "log.jsonl"
-    log.write_text('{"seen": 1}\n{"seen"')
-    assert read_lines(log) == [{"seen": 1}]
+@pytest.mark.parametrize("name", ["log.jsonl", "scores.jsonl", "checkups.jsonl", "events.jsonl"])
+@pytest.mark.parametrize("content", [b"{\n", b"\xff\xfe\n", b'{"seen": 0}\n'])
+def test_a_damaged_record_ends_the_report_with_one_line(name, content, run):
+    (run / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{name} is damaged in line 1"):
+        report(run, samples=0)
 
 
-def test_json_lines_go_on_where_the_run_was_resumed(tmp_path):
-    log = tmp_path / "log.jsonl"
-    first = JsonLines(log, 0)
-    for seen in (10, 20, 30):
-        first.scalars({"p/loss": float(seen)}, Progress(seen, seen, 99))
-    JsonLines(log, 20).scalars({"p/loss": 7.0}, Progress(3, 30, 99))
-    rows = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [(row["seen"], row["values"]["p/loss"]) for row in rows] == [
-        (10, 10),
-        (20, 20),
-        (30, 7),
-    ]
+@pytest.mark.parametrize("content", ["", "[]"])
+def test_a_damaged_record_of_the_machine_is_named(content, run):
+    RunFolder(run).machine.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=r"machine\.json is damaged: take it away"):
+        report(run, samples=0)
+    RunFolder(run).machine.unlink()
+    report(run, samples=0)
 
 
-def test_tensorboard_files_hold_scalars_and_pictures(tmp_path):
-    pytest.importorskip("tensorboard")
+def few(tmp_path, count):
+    """A folder of so many pictures, all different."""
+    import numpy as np
     from PIL import Image
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    Image.new("RGB", (4, 4), (255, 0, 0)).save(tmp_path / "sheet.png")
-    board = TensorBoard(tmp_path / "board")
-    for seen, value in ((10, 0.5), (20, 0.25)):
-        board.scalars({"p/loss": value}, Progress(1, seen, 99))
-    board.picture("samples", tmp_path / "sheet.png", Progress(2, 20, 99))
-    board.close()
-    events = EventAccumulator(str(tmp_path / "board"))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("p/loss")] == [(10, 0.5), (20, 0.25)]
-    assert [e.step for e in events.Images("samples")] == [20]
+    folder = tmp_path / f"of{count}"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
 
 
-def test_train_hands_values_and_pictures_to_an_own_logger(tmp_path):
-    recipe = zerosum.recipe("gan/tiny").override(
-        {
-            "train.examples": 64,
-            "train.log_every": 32,
-            "train.sheet_every": 32,
-            "evaluate.samples": 0,
-        }
-    )
-    listener = Listener()
-    game = zerosum.train(recipe, tmp_path / "run", loggers=[listener], quiet=True)
-    assert [seen for seen, _ in listener.heard] == [32, 64]
-    values = listener.heard[0][1]
-    assert {"discriminator/adversarial", "generator/grad_norm", "signal/real_logits"} <= set(
-        values
-    )
-    assert listener.pictures == [
-        ("samples", f"seen_{seen:010d}.png", seen, True) for seen in (0, 32, 64)
-    ]
-    assert listener.closed
-    assert not game.training
-    rows = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    assert [row["values"] for row in rows] == [heard for _, heard in listener.heard]
+@pytest.mark.parametrize("count", [12, 14])
+def test_few_pictures_are_learned_from_and_scores_left_out_aloud(count, tmp_path, capsys):
+    data = few(tmp_path, count)
+    recipe = zerosum.recipe("dcgan/tiny").override({"train.examples": 32, "data.path": str(data)})
+    zerosum.train(recipe, tmp_path / "run")
+    report(tmp_path / "run", samples=0)
+    said = capsys.readouterr().err
+    learned = count - (count > 1)
+    assert scores.FEWEST == 12
+    assert ("no scores are taken" in said) == (learned < 12)
+    assert RunFolder(tmp_path / "run").scores.is_file() == (learned >= 12)
+    if learned < 12:
+        assert f"{data} gives {learned} images to train on" in said
 
 
-def test_numbers_too_small_to_be_normal_are_none_while_a_run_trains(tmp_path):
-    class Probe(Listener):
-        def scalars(self, values, progress):
-            self.heard.append((float(torch.tensor(1e-40) * 1), values))
+def test_metrics_that_were_asked_for_are_refused_with_the_data_named(tmp_path):
+    data = few(tmp_path, 8)
+    changes = {"train.examples": 32, "data.path": str(data), "evaluate.metrics": ("prdc",)}
+    with pytest.raises(UserError, match=r"of8 gives 7 examples to score against \(held out: 10 %"):
+        zerosum.train(zerosum.recipe("dcgan/tiny").override(changes), tmp_path / "run", quiet=True)
 
-    recipe = zerosum.recipe("gan/tiny").override(
-        {"train.examples": 64, "train.log_every": 32, "evaluate.samples": 0}
-    )
-    probe = Probe()
-    before = float(torch.tensor(1e-40) * 1)
-    zerosum.train(recipe, tmp_path / "run", loggers=[probe], quiet=True)
-    assert [seen for seen, _ in probe.heard] == [0.0, 0.0]
-    assert before > 0 and float(torch.tensor(1e-40) * 1) == before
+
+def test_optimizers_of_other_players_are_named(run):
+    """As after a player was added to the model's file, in the same shapes."""
+    folder = sorted(RunFolder(run).checkpoints.iterdir())[-1]
+    stored = torch.load(folder / "optimizers.pt", weights_only=True)
+    stored["optimizers"]["critic"] = stored["optimizers"].pop("discriminator")
+    torch.save(stored, folder / "optimizers.pt")
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    del state["digests"]["optimizers.pt"]
+    (folder / "state.json").write_text(json.dumps(state), encoding="utf-8")
+    changes = {"train.examples": 96, "train.log_every": 16, "evaluate.samples": 32}
+    with pytest.raises(UserError, match="written for the players generator, critic"):
+        zerosum.train(zerosum.recipe("dcgan/tiny").override(changes), run, quiet=True)
