@@ -278,7 +278,7 @@ def _warnings(report: Report) -> tuple[str, ...]:
     if report.count < _FEW:
         lines.append(
             f"very few pictures ({report.count:,}): a network learns them by heart; train --data "
-            "adds augmentation, with a system of your own add remedies=diffaugment"
+            "adds augmentation, with a system of your own add remedies=ada"
         )
     if report.leaked:
         lines.append(
