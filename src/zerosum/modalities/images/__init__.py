@@ -96,10 +96,10 @@ class Pictures(Modality):
     @property
     def own_metrics(self) -> Mapping[str, Metric]:
         from zerosum.modalities.images.judge import METRICS
-        from zerosum.modalities.images.paired_scores import PAIRED_METRICS
+        from zerosum.modalities.images.paired_scores import PAIRED_METRICS, RETURN_METRICS
         from zerosum.modalities.images.referees import REFEREED
 
-        return {**METRICS, **PAIRED_METRICS, **REFEREED}
+        return {**METRICS, **PAIRED_METRICS, **RETURN_METRICS, **REFEREED}
 
     def learned(self, train: Source) -> Source:
         return train

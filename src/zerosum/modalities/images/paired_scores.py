@@ -167,9 +167,6 @@ def _cycle(sets: Sets) -> list[Taken]:
 
 
 PAIRED_METRICS: Mapping[str, Metric] = {
-    "cycle": Metric(
-        _cycle, "lower", ceiling=False, takes="examples", needs=("input",), of_return=True
-    ),
     "l1": _paired("l1", paired_l1, "lower"),
     "psnr": _paired("psnr", paired_psnr, "higher"),
     "ssim": _paired("ssim", paired_ssim, "higher"),
@@ -177,7 +174,13 @@ PAIRED_METRICS: Mapping[str, Metric] = {
     "iou": _paired("iou", paired_iou, "higher"),
     "colourfulness": _paired("colourfulness", paired_colourfulness, "lower"),
 }
-"""Metrics of single pictures: against the true answer to each input, or there and back."""
+"""Metrics that need the true answer to each input."""
+RETURN_METRICS: Mapping[str, Metric] = {
+    "cycle": Metric(
+        _cycle, "lower", ceiling=False, takes="examples", needs=("input",), of_return=True
+    ),
+}
+"""Metrics that need the way back of each answer."""
 
 
 @dataclass(frozen=True)
