@@ -5,9 +5,9 @@
 Each run learns from 1,000 images of Fashion-MNIST (--few), always the same. Its ten checkpoints
 are judged on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a
 classifier, how much more often than fresh images they are authentic there, and by how much the
-critic tells its images from others. What stands in --out is not
-made again, so a bench that was stopped goes on. Table and plot are written between the marks of
-the system and the number in --page.
+critic tells its images from others. What stands in --out is not made again, so a bench that was
+stopped goes on. Table and plot are written between the marks of the system and the number in
+--page.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 from cli_command import call, write_photos
 
 from zerosum.core.registry import recipe
-from zerosum.modalities.images.choosing import DEVICES, WAY, chosen, row
+from zerosum.modalities.images.choosing import AUGMENTATION, DEVICES, chosen, row
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_the_table_by_size_number_and_device(size, images, device, gamma, remedy
 def test_all_rows_are_presets_that_take_their_settings():
     for device in DEVICES:
         found = recipe(row(device).preset)
-        changed = found.override({"remedies": WAY, "model.gamma": 1.0})
-        assert [one.name for one in changed.remedies] == [one["name"] for one in WAY]
+        changed = found.override({"remedies": AUGMENTATION, "model.gamma": 1.0})
+        assert [one.name for one in changed.remedies] == [one["name"] for one in AUGMENTATION]
 
 
 @pytest.fixture

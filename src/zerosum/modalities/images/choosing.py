@@ -36,8 +36,8 @@ DEVICES: dict[str, ByDevice] = {
 
 FEW = 20_000
 """Below so many images to learn from, the critic sees changed ones where it overfits."""
-WAY: list[Any] = [{"name": "ada", "speed": 100_000}]
-"""How: measured on 300 to 20,000 images, `benchmarks/ada.py`."""
+AUGMENTATION: list[Any] = [{"name": "ada", "speed": 100_000}]
+"""What changes them, as measured on 300 to 20,000 images by `benchmarks/ada.py`."""
 
 
 def row(device: str) -> ByDevice:
@@ -56,4 +56,4 @@ def chosen(size: Size, images: int, device: str) -> dict[str, Any]:
     found, pixels = row(device), size[0] * size[1]
     gamma = max(found.gamma * pixels / 64**2, found.least)
     settings: dict[str, Any] = {"model.gamma": float(f"{gamma:.2g}")}
-    return settings | ({"remedies": WAY} if images < FEW else {})
+    return settings | ({"remedies": AUGMENTATION} if images < FEW else {})
