@@ -183,3 +183,20 @@ def test_the_interval_follows_the_length_of_the_run(tmp_path):
         ).every
         == 77
     )
+
+
+@pytest.mark.parametrize("name", ["tryon/tiny", "medgan/tiny", "latentgan/tiny", "timegan/tiny"])
+def test_samples_are_judged_once_all_of_what_makes_them_learns(tmp_path, name):
+    """An untrained generator behind a matcher that learns alone is no collapse."""
+    asked = recipe(name)
+    steps, batch = 12, asked.train.batch
+    changes = {"train.examples": steps * batch, "evaluate.samples": 0, "doctor.every": batch}
+    Trainer(asked.override(changes), tmp_path / "run", device="cpu", quiet=True).fit()
+    looks = rows(tmp_path / "run" / "checkups.jsonl")
+    assert [look["seen"] for look in looks] == [batch * step for step in range(1, steps + 1)]
+    model = asked.model.model_dump()
+    share = next(model[part] for part in ("warping", "pretrain", "foretell") if part in model)
+    judged = [look["seen"] for look in looks if "variety" in look["signals"]]
+    assert judged == [batch * step for step in range(1, steps + 1) if step - 1 >= share * steps]
+    assert 0 < len(judged) < steps
+    assert all(("critic_auc" in look["signals"]) == (look["seen"] in judged) for look in looks)

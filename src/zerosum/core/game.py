@@ -209,6 +209,11 @@ class Game(nn.Module, ABC):
         """The modules that `sample` runs: what averaging follows and an export holds."""
         return self.players()["generator"]
 
+    def ready(self) -> bool:
+        """Whether all that `sample` runs has begun to learn. A game that trains parts of it one
+        after the other says no until the last one's turn: samples say nothing before."""
+        return True
+
     def offers(self) -> tuple[Batch, Tensor] | None:
         """Samples (N, ...) of the last step and their scores (N,), higher is better, for a source
         that lets examples be replaced by better ones; None when there are none."""

@@ -80,6 +80,7 @@ class Doctor:
         self._movers: set[str] = set()
         self._log: dict[str, list[Tensor]] = {}
         self._weights: dict[str, list[Tensor]] = {}
+        self._ready = True
         self._sizes: dict[str, float] = {}
         self._spent, self._begun = 0.0, time.monotonic()
 
@@ -121,7 +122,9 @@ class Doctor:
         return not self.ails and len(self.rows) % 3 == 0
 
     def before_step(self, game: Game) -> None:
-        """Keep the weights, so that `examine` can say how far the step moved them."""
+        """Keep the weights, so that `examine` can say how far the step moved them, and whether
+        it is one that moves all of what makes the samples."""
+        self._ready = game.ready()
         self._weights = {
             name: [weight.clone() for weight in _weights(modules)]
             for name, modules in game.players().items()
@@ -144,7 +147,7 @@ class Doctor:
         begun, now = time.monotonic(), game.progress
         signals = self._strides(game) | self._gradients()
         mean: list[float] = []
-        if self.reference is not None:
+        if self.reference is not None and self._ready:
             look = checkup(game, self.reference, self.recipe.train.batch)
             signals, mean = signals | look.signals, look.mean
         row = {"step": now.step, "seen": now.seen, "signals": signals, "mean": mean}

@@ -166,12 +166,15 @@ class LatentGAN(LatentGame):
         }
 
     def turns(self) -> list[Turn]:
-        if self.progress.seen < self.pretrain * self.progress.total:
+        if not self.ready():
             return [Turn(("encoder", "decoder"), self.autoencoder_loss)]
         return [
             Turn("critic", self.critic_loss, repeat=self.critic_steps),
             Turn("generator", self.generator_loss),
         ]
+
+    def ready(self) -> bool:
+        return self.progress.seen >= self.pretrain * self.progress.total
 
     def generators(self) -> list[nn.Module]:
         return [self.generator, self.decoder]

@@ -74,16 +74,22 @@ class TimeGAN(LatentGame):
         return [self.generator, self.supervisor, self.recovery]
 
     def turns(self) -> list[Turn]:
-        share = self.progress.seen / max(self.progress.total, 1)
-        if share < self.weights.embed:
+        if self._share() < self.weights.embed:
             return [Turn("autoencoder", self.embedding_loss)]
-        if share < self.weights.foretell:
+        if not self.ready():
             return [Turn("generator", self.foretelling_loss)]
         return [
             Turn("generator", self.generator_loss, repeat=2),
             Turn("autoencoder", self.joint_loss, repeat=2),
             Turn("critic", self.critic_loss),
         ]
+
+    def ready(self) -> bool:
+        return self._share() >= self.weights.foretell
+
+    def _share(self) -> float:
+        """Of the run that is done."""
+        return self.progress.seen / max(self.progress.total, 1)
 
     def critics(self) -> dict[str, Callable[[Batch], Tensor]]:
         return {"critic": lambda batch: self.critic(self.embedder(batch["series"])).flatten(1)}

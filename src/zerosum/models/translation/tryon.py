@@ -138,15 +138,18 @@ class TryOn(Game):
         return [self.matcher, self.generator]
 
     def turns(self) -> list[Turn]:
-        clock, weights = self.progress, self.weights
         match = [Turn("matcher", self.matcher_loss)]
-        if clock.seen < weights.warping * clock.total:
+        if not self.ready():
             return match
         dress = [Turn("generator", self.generator_loss)]
-        if weights.adversarial:
+        if self.weights.adversarial:
             dress.insert(0, Turn("discriminator", self.discriminator_loss))
         # A run without an end has no half: both phases are played side by side.
-        return dress if clock.total else match + dress
+        return dress if self.progress.total else match + dress
+
+    def ready(self) -> bool:
+        clock = self.progress
+        return clock.seen >= self.weights.warping * clock.total
 
     def inputs(self) -> dict[str, ImageField]:
         return self.given
