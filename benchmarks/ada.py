@@ -6,8 +6,8 @@ Each run learns from 1,000 images of Fashion-MNIST (--few), always the same. Its
 are judged on the 10,000 of the test part: the Fréchet distance of 5,000 samples on features of a
 classifier, how much more often than fresh images they are authentic there, and by how much the
 critic tells its images from others. What stands in --out is not made again, so a bench that was
-stopped goes on. Table and plot are written between the marks of the system and the number in
---page.
+stopped goes on. Settings that differ from the preset's follow --set. Table and plot are written
+between the marks of the system, the number and the settings in --page.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from zerosum.bench.kept import demand_same
 from zerosum.bench.pages import between_marks, demand, mean_and_spread
 from zerosum.core.draw import draw
 from zerosum.core.game import Game
+from zerosum.core.overrides import parse
+from zerosum.core.recipe import Recipe
 from zerosum.core.registry import recipe
 from zerosum.data.source import Source, Split
 from zerosum.files import write_text
@@ -50,12 +52,23 @@ Row = dict[str, float]
 
 def mark(arguments: argparse.Namespace) -> str:
     """The name of a table on its page."""
-    return f"ada: {arguments.system}, {arguments.few}"
+    return ", ".join([f"ada: {arguments.system}", str(arguments.few), *arguments.set])
+
+
+def named(arguments: argparse.Namespace, between: str) -> str:
+    """System, number and settings as a part of a file's name."""
+    words = [*arguments.system.split("/"), str(arguments.few), *arguments.set]
+    return between.join(words).replace("=", between)
 
 
 def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
-    name = f"{arguments.system.replace('/', '-')}-{arguments.few}"
-    return arguments.out / name / f"{arm}-{seed}"
+    return arguments.out / named(arguments, "-") / f"{arm}-{seed}"
+
+
+def plain(arguments: argparse.Namespace) -> Recipe:
+    """What all arms have in common."""
+    changes = {"data.limit": arguments.few, **dict(map(parse, arguments.set))}
+    return recipe(arguments.system).override(changes)
 
 
 def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
@@ -63,9 +76,8 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     folder = folder_of(arguments, arm, seed)
     file = folder / "judged.json"
     every = max(arguments.images // POINTS, 1)
-    asked = recipe(arguments.system).override(
+    asked = plain(arguments).override(
         {
-            "data.limit": arguments.few,
             "remedies": ARMS[arm],
             "train.seed": seed,
             "train.examples": arguments.images,
@@ -122,7 +134,7 @@ def seen_by(part: Source, device: str) -> Tensor:
 
 def copies(arguments: argparse.Namespace) -> float:
     """The distance of the images that are learned from themselves, each of them once."""
-    split = recipe(arguments.system).override({"data.limit": arguments.few}).data.open()
+    split = plain(arguments).data.open()
     real, fake = (seen_by(part, arguments.device) for part in (split.heldout, split.train))
     return frechet_distance(real=real, fake=fake, interval=False).value
 
@@ -173,11 +185,15 @@ def plot(runs: dict[str, list[list[Row]]], path: Path) -> None:
     for axis, (name, title) in zip(figure.subplots(1, 2), titles.items()):
         for (arm, found), colour in zip(runs.items(), COLOURS):
             for number, rows in enumerate(found):
-                x, y = zip(*((row["seen"], row[name]) for row in rows))
+                x, y = zip(*((row["seen"] / 1000, row[name]) for row in rows))
                 axis.plot(x, y, color=colour, lw=1.2, label=None if number else arm)
         axis.set_title(title)
-        axis.set_xlabel("images seen")
-        axis.grid(alpha=0.25)
+        axis.set_xlabel("thousands of images seen")
+        if name == "fd":  # late differences are small beside the first distances
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("{x:g}")
+        axis.grid(alpha=0.25, which="both")
         axis.legend(frameon=False)
     save_figure(figure, path)
 
@@ -187,6 +203,9 @@ def main() -> None:
     parser.add_argument("--system", default="rpgan/fashion")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--few", type=int, default=1_000, help="images to learn from")
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings that differ"
+    )
     parser.add_argument("--images", type=int, default=500_000, help="length of each run")
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -205,15 +224,18 @@ def main() -> None:
     if arguments.page:
         first = folder_of(arguments, arguments.arms[0], arguments.seeds[0])
         where = RunFolder(first).read_machine()
-        name = f"ada_{arguments.system.replace('/', '_')}_{arguments.few}.png"
-        picture = arguments.page.parent.parent / "pictures" / name
+        picture = arguments.page.parent.parent / "pictures" / f"ada_{named(arguments, '_')}.png"
         plot(runs, picture)
         seeds = " ".join(map(str, arguments.seeds))
         few = "" if arguments.few == parser.get_default("few") else f" --few {arguments.few}"
-        asked = f"--system {arguments.system}{few} --seeds {seeds} --images {arguments.images}"
+        change = f" --set {' '.join(arguments.set)}" if arguments.set else ""
+        told = f", {', '.join(f'`{word}`' for word in arguments.set)}" if arguments.set else ""
+        asked = (
+            f"--system {arguments.system}{few}{change} --seeds {seeds} --images {arguments.images}"
+        )
         text = (
             f"```\nOMP_NUM_THREADS=1 python benchmarks/ada.py {asked}\n```\n\n{found}\n\n"
-            f"`{arguments.system}` on {arguments.few:,} images of Fashion-MNIST, "
+            f"`{arguments.system}`{told} on {arguments.few:,} images of Fashion-MNIST, "
             f"{arguments.images:,} seen; {SAMPLES:,} samples (seed 1) of the averaged generator "
             f"against the 10,000 images of the test part on `{FEATURES}`; mean ± "
             f"standard deviation of the training seeds {seeds}; {where['device']}, "
