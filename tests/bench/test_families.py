@@ -252,6 +252,13 @@ def test_the_command_shows_results_and_brings_pages_up_to_date(tmp_path):
     assert json.loads((tmp_path / "all.json").read_text())["results"] == [one.result]
     refused = CliRunner().invoke(app, [*words, "--pages", str(tmp_path / "nowhere")])
     assert "name the documentation's folder with --pages" in str(refused.exception)
+    overview = docs / "benchmarks/families.md"
+    fuller = overview.read_text().replace("\n<!-- /", "\n| [vae](../models/vae.md) | 1 |\n<!-- /")
+    overview.write_text(fuller)
+    (docs / "models/gan.md").write_text("# page\n<!-- families: gan -->\n<!-- /families -->\n")
+    refused = CliRunner().invoke(app, [*words, "--pages", str(docs)])
+    assert "would lose vae: name all its systems" in str(refused.exception)
+    assert overview.read_text() == fuller and "0.3" not in (docs / "models/gan.md").read_text()
 
 
 # -- tuned rows ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from zerosum.bench.families.table import (
     table,
     wrapped,
 )
-from zerosum.bench.pages import between_marks, marked
+from zerosum.bench.pages import between_marks, demand, marked
 from zerosum.errors import UserError
 from zerosum.files import atomic
 
@@ -40,13 +41,22 @@ def publish(
         Pages and pictures that were written.
 
     Raises:
-        UserError: The folder has no such pages.
+        UserError: The folder has no such pages, or its table has systems that are not among the
+            results.
     """
     overview = docs / "benchmarks" / "families.md"
     if not marked(overview, f"families {judge.preset}"):
         raise UserError(
             f"{overview} is not there or has no place for this table: name the documentation's "
             "folder with --pages"
+        )
+    present = demand(overview, f"families {judge.preset}").group(1)
+    lost = set(re.findall(r"\]\(\.\./models/(\w+)\.md\)", present))
+    lost -= {result["system"] for result in results}
+    if lost:
+        raise UserError(
+            f"the table of {overview} would lose {', '.join(sorted(lost))}: name all its systems "
+            "with --systems, which trains none that has results in --out"
         )
     written: list[Path] = []
     groups: dict[str, list[Result]] = {}
