@@ -321,7 +321,8 @@ def test_places_without_pictures(tmp_path, make, message):
 
 def test_a_slip_of_the_pen_is_answered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"no file or folder minst: did you mean mnist"):
+    (tmp_path / ".minst_cache").mkdir()
+    with pytest.raises(UserError, match=r"no file or folder minst: did you mean mnist\?$"):
         opened("minst")
 
 

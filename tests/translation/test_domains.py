@@ -106,6 +106,14 @@ def test_bad_folders_are_refused(tmp_path):
         Domains(path=folder(tmp_path / "few", (1, 6, 6)), holdout=0).open()
 
 
+def test_a_slip_of_the_pen_is_answered_by_sets_of_domains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"no file or folder face.*: did you mean faces\?$"):
+        Domains(path="face").open()
+    with pytest.raises(UserError, match=r"named sets: digits, mnist, faces$"):
+        Domains(path="nothing-like-it").open()
+
+
 def test_the_codec_is_kept_with_its_names_and_reads_pictures(tmp_path):
     codec = Domains(path="digits").open().codec
     write_codec(codec, tmp_path)

@@ -54,9 +54,9 @@ def locate(text: str, named: Iterable[str] = ()) -> Path:
 
 
 def _names_in(folder: Path) -> list[str]:
-    """Names in a folder, for a hint; none where it may not be read."""
+    """Names in a folder that nobody hid, for a hint; none where it may not be read."""
     try:
-        return sorted(os.listdir(folder))
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except OSError:
         return []
 

@@ -18,6 +18,7 @@ from zerosum.data.fields import Category, Field, Numbers
 from zerosum.data.order import DRAWN, PARTNER
 from zerosum.data.parts import limited
 from zerosum.data.pixels import Framing
+from zerosum.data.places import locate
 from zerosum.data.source import Mirrored, Source, Split
 from zerosum.data.spec import DataSpec
 from zerosum.data.visits import Visits
@@ -25,6 +26,7 @@ from zerosum.errors import UserError
 from zerosum.modalities.images.codec import ImageCodec, image_field
 from zerosum.modalities.images.config import Images
 from zerosum.modalities.images.domain_sets import NAMED, DomainSet, of_labels
+from zerosum.modalities.images.named import NAMES as IMAGE_SETS
 from zerosum.modalities.images.pairs import PairCodec
 from zerosum.modalities.images.settings import PictureSettings
 
@@ -157,6 +159,8 @@ class Domains(PictureSettings):
     def _folders(
         self, ours: DomainCodec | None, on_progress: OnProgress | None
     ) -> tuple[DomainSet, Framing]:
+        if ":" not in self.path and self.path not in IMAGE_SETS:
+            locate(self.path, NAMED)  # else the message would name sets of pictures
         shared = self.model_dump(exclude={"kind", "flip", "limit"})
         codec = None if ours is None else ImageCodec(ours.framing, ours.names)
         split = Images(**shared).open(codec, on_progress)
