@@ -100,26 +100,27 @@ def sampling(game: Game, options: SampleOptions | None = None) -> Iterator[None]
 
 
 def given_inputs(
-    game: Game, train: Examples, heldout: Source | None, n: int
+    game: Game, train: Examples, heldout: Source | None, n: int, repeat: bool = True
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Inputs for n samples, from held-out examples in a fixed order, and the true answers.
 
     Training examples stand in where none are kept aside. When there are fewer than n they are
-    repeated.
+    repeated, or given once each: two answers to one input are no two findings, and would make an
+    interval too narrow.
 
     Returns:
-        Tensors (n, ...) of the game's inputs, and the whole examples that they belong to: empty
-        where nobody knows the answers. Both are empty for games without inputs.
+        Tensors (n or fewer, ...) of the game's inputs, and the whole examples that they belong
+        to: empty where nobody knows the answers. Both are empty for games without inputs.
     """
     names = list(game.inputs())
     if not names:
         return {}, {}
     source = heldout if heldout is not None and len(heldout) else train
-    found = (
-        source.finished([i % len(source) for i in range(n)])
-        if isinstance(source, Source)
-        else source.some(n)
-    )
+    if isinstance(source, Source):
+        count = n if repeat else min(n, len(source))
+        found = source.finished([i % len(source) for i in range(count)])
+    else:
+        found = source.some(n)
     return {name: found[name] for name in names}, found if source.answers else {}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from zerosum.augment.diffaugment import DiffAugment
 from zerosum.core.draw import draw, given_inputs
 from zerosum.core.game import Game
-from zerosum.data.fields import Batch, Category
+from zerosum.data.fields import Batch, Category, size_of
 from zerosum.data.source import Source, Split
 from zerosum.doctor import signals as of
 from zerosum.doctor.probe import critic_logits, tangents, undisturbed
@@ -40,12 +40,13 @@ class Reference:
         modality: How samples become rows.
         train: Training samples, at most `BASE`.
         held_out: Samples that the game never sees; empty where none are kept aside.
-        inputs: For games that map: `COMPARED` inputs.
+        inputs: For games that map: `COMPARED` inputs, or as many as there are.
+        compared: How many samples are compared with as many real ones.
         fresh: Whether these are held out.
         rows: Features (N, d) of `train`.
         held_rows: Features of `held_out`.
         width: Kernel width of `variety`.
-        variety: Effective number of different ones among `COMPARED` real samples.
+        variety: Effective number of different ones among `compared` real samples.
         scale: Root of the summed variances of the features.
         directions: (d, `DIRECTIONS`), random and fixed.
         known: Agreement of held-out samples with the labels of their neighbours, and the share
@@ -56,6 +57,7 @@ class Reference:
     train: Batch
     held_out: Batch
     inputs: Batch
+    compared: int
     fresh: bool
     rows: Tensor
     held_rows: Tensor
@@ -75,7 +77,10 @@ class Reference:
         held_out = split.heldout.some(JUDGED, SEED) if split.heldout and compared else {}
         rows = modality.rows(train)
         held_rows = modality.rows(held_out) if held_out else rows[:0]
-        first = rows[:COMPARED]
+        enough = split.heldout if split.heldout and len(split.heldout) >= FEWEST else None
+        inputs, _ = given_inputs(game, split.train, enough, COMPARED, repeat=False)
+        number = size_of(inputs) if inputs else COMPARED
+        first = rows[:number]
         width = of.kernel_width(first)
         rng = torch.Generator().manual_seed(SEED)
         known = None
@@ -83,13 +88,13 @@ class Reference:
             share = train["label"].bincount().max().item() / len(rows)
             near = of.agreement(held_rows, held_out["label"], rows, train["label"])
             known = (near, share)
-        inputs, _ = given_inputs(game, split.train, split.heldout, COMPARED)
         return cls(
             modality=modality,
             train=train,
             held_out=held_out,
             inputs=inputs,
-            fresh=not inputs or split.heldout is not None,
+            compared=number,
+            fresh=not inputs or enough is not None,
             rows=rows,
             held_rows=held_rows,
             width=width,
@@ -128,7 +133,7 @@ def checkup(game: Game, reference: Reference, batch: int, seed: int = SEED) -> C
     found: dict[str, float] = {}
     with undisturbed(game, seed):
         found |= _judgement(game, reference, batch, seed)
-        fake = draw(game, COMPARED, seed, reference.inputs)
+        fake = draw(game, reference.compared, seed, reference.inputs)
         rows = reference.modality.rows(fake)
         if not bool(rows.isfinite().all()):
             return Checkup(found | {"broken": 1.0}, [])
@@ -173,7 +178,7 @@ def _judgement(game: Game, reference: Reference, batch: int, seed: int) -> dict[
 
 
 def _samples(rows: Tensor, reference: Reference) -> dict[str, float]:
-    real = reference.rows[:COMPARED]
+    real = reference.rows[: reference.compared]
     found = {
         "variety": of.variety(rows, reference.width) / reference.variety,
         "coverage": of.covered(real, rows),

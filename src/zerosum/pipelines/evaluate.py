@@ -11,6 +11,7 @@ from typing import Any
 from zerosum.core.detect import Detector
 from zerosum.core.draw import given_inputs
 from zerosum.core.frozen import helpers
+from zerosum.core.game import Game
 from zerosum.core.runtime import find_device
 from zerosum.data.config import DataConfig
 from zerosum.data.fields import Batch, size_of
@@ -22,28 +23,14 @@ from zerosum.metrics.record import ScoreRecord
 from zerosum.metrics.registry import known_metrics, parse_metrics
 from zerosum.metrics.sets import Asked, Embedded, Sets
 from zerosum.modalities import modality
-from zerosum.modalities.modality import Modality
 from zerosum.pipelines.anomaly import AnomalyDetector
-from zerosum.pipelines.cache import FeatureCache, batch_hash, row_hashes
+from zerosum.pipelines.cache import FeatureCache, batch_hash
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.reading import kind_of
+from zerosum.pipelines.sides import FEWEST, Reference, check_alike, check_counts, shared_by
 from zerosum.training.asking import asked
 
-FEWEST = 10
-
 OnProgress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """The real side: training examples, held-out ones, and how both were prepared."""
-
-    modality: Modality
-    split: Split
-    train: Batch
-    held_out: Batch
-    title: str
-    prepared: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +71,8 @@ class Evaluator:
         Args:
             names: Metrics; none for those that suit the kind of data.
             features: `Features`, an extractor or its name; None chooses by the data.
-            samples: Fakes to draw; as many reals at most, and as many held-out ones.
+            samples: Fakes to draw; as many reals at most, and as many held-out ones. A game that
+                maps answers each input once: no more than are held out.
             seed: Of the samples and of all that metrics draw.
             device: Where networks run.
             options: Settings of sampling of the runs, such as `{"truncation": 0.7}`.
@@ -139,8 +127,7 @@ class Evaluator:
         reference = self._learned(generator)
         split = reference.split
         assert isinstance(split.train, Source)
-        n = self.samples
-        inputs, truth = given_inputs(generator.game, split.train, split.heldout, n)
+        inputs, truth, n = self._given(generator.game, split)
         made = reference.modality.baselines(split.train, split.codec, n, self.seed, inputs)
         return [
             self._evaluate(name, reference, samples, None, truth, able=True)
@@ -163,7 +150,7 @@ class Evaluator:
         reference = self._reference(split, first)
         drawn = second.open(split.codec, self._reading).train
         made = drawn.some(self.samples)
-        shared = _shared(reference, made)
+        shared = shared_by(reference, made)
         found = self._evaluate(second.title, reference, made, None, {})
         read = [f"{real}: {line}" for line in split.train.notes]
         read += [f"{fake}: {line}" for line in drawn.notes]
@@ -199,12 +186,17 @@ class Evaluator:
         """Fakes under the seed, and the true answers where the game maps."""
         if why := generator.options(self.options).unscored():
             raise UserError(f"these samples cannot be scored, {why}")
-        self._report("drawing", 0, self.samples)
-        split = reference.split
-        inputs, truth = given_inputs(generator.game, split.train, split.heldout, self.samples)
-        fake = generator.drawn_on(inputs, self.samples, self.seed, self.options)
-        self._report("drawing", self.samples, self.samples)
+        inputs, truth, n = self._given(generator.game, reference.split)
+        self._report("drawing", 0, n)
+        fake = generator.drawn_on(inputs, n, self.seed, self.options)
+        self._report("drawing", n, n)
         return fake, truth
+
+    def _given(self, game: Game, split: Split) -> tuple[Batch, Batch, int]:
+        """Inputs of a game that maps, each once, their true answers, and how many to draw."""
+        n = self.samples
+        inputs, truth = given_inputs(game, split.train, split.heldout, n, repeat=False)
+        return inputs, truth, size_of(inputs) if inputs else n
 
     def _judge(self, reference: Reference) -> Judge:
         kind = reference.modality
@@ -247,12 +239,13 @@ class Evaluator:
         able: bool = False,
     ) -> Evaluation:
         real = reference.train
-        _check_alike(name, real, fake)
+        check_alike(name, real, fake)
         count, made = size_of(real), size_of(fake)
-        _check_counts(name, reference, count, made)
+        check_counts(name, reference, count, made, truth)
         judge = self._judge(reference)
         usual = reference.modality.usual_metrics(reference.split.train.fields)
-        usual = [one for one in usual if truth or not judge.metrics[one].paired]
+        kinds = [False] * (made >= FEWEST) + [True] * bool(truth)
+        usual = [one for one in usual if judge.metrics[one].paired in kinds]
         usual += ["likelihood"] if said.likelihood is not None else []
         if said.detection is not None:  # what such a run is for
             usual = [one for one in judge.metrics if judge.metrics[one].of_detector]
@@ -357,40 +350,3 @@ class Evaluator:
                 records.append(base.taken(taken.name, taken.score, dict(taken.parameters)))
         self._report(what, len(names), len(names))
         return records
-
-
-def _check_counts(name: str, reference: Reference, count: int, made: int) -> None:
-    """Refuse a side that is too small to be scored."""
-    noun = reference.modality.noun
-    if count < FEWEST:
-        held = f" (held out: {reference.split.heldout_note})" if reference.held_out else ""
-        raise UserError(
-            f"{reference.title} gives {count} {noun} to score against{held}: {FEWEST} are the "
-            "least, so add some"
-        )
-    if made < FEWEST:
-        raise UserError(f"{name} gives {made} {noun} to be scored: {FEWEST} are the least")
-
-
-def _check_alike(name: str, real: Batch, fake: Batch) -> None:
-    """Refuse samples whose shapes are not those of the real examples."""
-    for key in set(real) & set(fake):
-        if real[key].shape[1:] != fake[key].shape[1:]:
-            raise UserError(
-                f"{name} makes samples of shape {tuple(fake[key].shape[1:])} and the reals have "
-                f"{tuple(real[key].shape[1:])}: the data are not those it was trained on"
-            )
-
-
-def _shared(reference: Reference, fake: Batch) -> str:
-    """What to mind where fakes are real examples themselves; "" where none is."""
-    names = sorted(set(reference.train) & set(fake))
-    parts = [part for part in (reference.train, reference.held_out) if part]
-    reals = {one for part in parts for one in row_hashes(part, names)}
-    both = sum(one in reals for one in row_hashes(fake, names))
-    if not both:
-        return ""
-    return (
-        f"both sides share {reference.modality.noun}: {both:,} of {size_of(fake):,} fakes equal a "
-        "real one, of the training part or held out; scores take that for quality"
-    )

@@ -57,7 +57,7 @@ class RunJudge:
         cls, split: Split, modality: Modality, game: Game, asked: Evaluate, title: str
     ) -> RunJudge | None:
         """A judge on at most `asked.samples` real ones; None where raw scores cost too much, or
-        where there are too few to compare with.
+        where there are too few to compare with or to map.
 
         Args:
             split: The data.
@@ -83,7 +83,10 @@ class RunJudge:
         names = tuple(parse_metrics(",".join(asked.metrics), known)) if asked.metrics else ()
         judge = Judge(features, known, split.codec.decode)
         real = judge.embed(examples)
-        inputs, answers = given_inputs(game, split.train, split.heldout, asked.samples)
+        parts = (split.train, split.heldout)
+        inputs, answers = given_inputs(game, *parts, asked.samples, repeat=False)
+        if inputs and size_of(inputs) < FEWEST and not names:
+            return None
         truth = judge.embed(answers) if answers else None
         fresh = None
         if split.heldout is not None and len(split.heldout):
@@ -110,7 +113,8 @@ class RunJudge:
             averaged: Whether these are averages.
         """
         seed = self.asked.seed
-        samples = draw(game, self.asked.samples, seed, self.inputs)
+        count = size_of(self.inputs) if self.inputs else self.asked.samples
+        samples = draw(game, count, seed, self.inputs)
         check_finite(samples, f"the generator, after {game.progress.seen:,} examples,")
         fake = self.judge.embed(samples)
         found = self._take(self.real, fake, game)
