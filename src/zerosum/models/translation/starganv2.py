@@ -237,11 +237,12 @@ SCORED = Evaluate(samples=400, metrics=("domain-accuracy",))
 
 PRESETS = {
     "mnist": Recipe(
-        # Two numbers of style hold a colour. With sixteen they hold the digit, and the way back
-        # needs no picture: the answers then forget what was given.
+        # Sixteen numbers of style hold the digit, and the way back needs no picture: the answers
+        # then forget what was given. Two hold a colour, but the styles of two domains may lie in
+        # one direction, and nothing else tells the generator the domain.
         model=StarGANv2.Config(
             latent=2,
-            style=2,
+            style=4,
             width=12,
             halvings=1,
             flat=2,
