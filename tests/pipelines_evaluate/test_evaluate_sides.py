@@ -133,6 +133,18 @@ def test_few_inputs_are_scored_by_their_answers_alone(mapping):
         Evaluator(features="pixels").run(mapping(12))
 
 
+def test_few_inputs_without_true_answers_name_the_cure(train, tmp_path):
+    rng = np.random.default_rng(0)
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        for one in range(40):
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / side / f"{side}{one:03}.png")
+    run = train("cyclegan/tiny", tmp_path / "run", {"data.path": str(tmp_path)})
+    with pytest.raises(UserError, match="4 images to be scored: 10 are the least, so train with"):
+        Evaluator(features="pixels").run(run)
+
+
 @pytest.mark.parametrize(("number", "compared", "fresh"), [(300, 30, True), (100, 90, False)])
 def test_the_doctor_looks_at_as_many_answers_as_there_are_inputs(mapping, number, compared, fresh):
     """Ten held-out inputs, each answered many times, would have the variety of a collapse."""

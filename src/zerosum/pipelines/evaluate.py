@@ -27,7 +27,7 @@ from zerosum.pipelines.anomaly import AnomalyDetector
 from zerosum.pipelines.cache import FeatureCache, batch_hash
 from zerosum.pipelines.generate import Generator
 from zerosum.pipelines.reading import kind_of
-from zerosum.pipelines.sides import FEWEST, Reference, check_alike, check_counts, shared_by
+from zerosum.pipelines.sides import FEW, FEWEST, Reference, check_alike, check_counts, shared_by
 from zerosum.training.asking import asked
 
 OnProgress = Callable[[str, int, int], None]  # (what is being done, done, of how many)
@@ -100,7 +100,7 @@ class Evaluator:
         """
         generator = Generator.load(path, device=str(self.device), module=module)
         reference = self._learned(generator)
-        fake, truth = self._draw(generator, reference)
+        fake, truth = self._draw(path, generator, reference)
         averaged = generator.recipe.ema.on
         said = asked(generator.game, fake, reference.held_out, self.seed)
         if isinstance(generator.game, Detector) and reference.split.trial is not None:
@@ -127,7 +127,7 @@ class Evaluator:
         reference = self._learned(generator)
         split = reference.split
         assert isinstance(split.train, Source)
-        inputs, truth, n = self._given(generator.game, split)
+        inputs, truth, n = self._given(path, generator.game, reference)
         made = reference.modality.baselines(split.train, split.codec, n, self.seed, inputs)
         return [
             self._evaluate(name, reference, samples, None, truth, able=True)
@@ -182,21 +182,30 @@ class Evaluator:
             prepared=config.prepared,
         )
 
-    def _draw(self, generator: Generator, reference: Reference) -> tuple[Batch, Batch]:
+    def _draw(
+        self, path: str | Path, generator: Generator, reference: Reference
+    ) -> tuple[Batch, Batch]:
         """Fakes under the seed, and the true answers where the game maps."""
         if why := generator.options(self.options).unscored():
             raise UserError(f"these samples cannot be scored, {why}")
-        inputs, truth, n = self._given(generator.game, reference.split)
+        inputs, truth, n = self._given(path, generator.game, reference)
         self._report("drawing", 0, n)
         fake = generator.drawn_on(inputs, n, self.seed, self.options)
         self._report("drawing", n, n)
         return fake, truth
 
-    def _given(self, game: Game, split: Split) -> tuple[Batch, Batch, int]:
+    def _given(
+        self, path: str | Path, game: Game, reference: Reference
+    ) -> tuple[Batch, Batch, int]:
         """Inputs of a game that maps, each once, their true answers, and how many to draw."""
-        n = self.samples
+        split, n = reference.split, self.samples
         inputs, truth = given_inputs(game, split.train, split.heldout, n, repeat=False)
-        return inputs, truth, size_of(inputs) if inputs else n
+        if inputs and (n := size_of(inputs)) < (least := FEW if truth else FEWEST):
+            raise UserError(
+                f"{path} gives {n} {reference.modality.noun} to be scored: {least} are the least, "
+                "so train with a larger data.holdout"
+            )
+        return inputs, truth, n
 
     def _judge(self, reference: Reference) -> Judge:
         kind = reference.modality
@@ -244,8 +253,7 @@ class Evaluator:
         check_counts(name, reference, count, made, truth)
         judge = self._judge(reference)
         usual = reference.modality.usual_metrics(reference.split.train.fields)
-        kinds = [False] * (made >= FEWEST) + [True] * bool(truth)
-        usual = [one for one in usual if judge.metrics[one].paired in kinds]
+        usual = [one for one in usual if (truth if judge.metrics[one].paired else made >= FEWEST)]
         usual += ["likelihood"] if said.likelihood is not None else []
         if said.detection is not None:  # what such a run is for
             usual = [one for one in judge.metrics if judge.metrics[one].of_detector]
