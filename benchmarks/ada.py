@@ -65,7 +65,7 @@ def folder_of(arguments: argparse.Namespace, arm: str, seed: int) -> Path:
     return arguments.out / named(arguments, "-") / f"{arm}-{seed}"
 
 
-def plain(arguments: argparse.Namespace) -> Recipe:
+def common(arguments: argparse.Namespace) -> Recipe:
     """What all arms have in common."""
     changes = {"data.limit": arguments.few, **dict(map(parse, arguments.set))}
     return recipe(arguments.system).override(changes)
@@ -76,7 +76,7 @@ def results(arguments: argparse.Namespace, arm: str, seed: int) -> list[Row]:
     folder = folder_of(arguments, arm, seed)
     file = folder / "judged.json"
     every = max(arguments.images // POINTS, 1)
-    asked = plain(arguments).override(
+    asked = common(arguments).override(
         {
             "remedies": ARMS[arm],
             "train.seed": seed,
@@ -134,7 +134,7 @@ def seen_by(part: Source, device: str) -> Tensor:
 
 def copies(arguments: argparse.Namespace) -> float:
     """The distance of the images that are learned from themselves, each of them once."""
-    split = plain(arguments).data.open()
+    split = common(arguments).data.open()
     real, fake = (seen_by(part, arguments.device) for part in (split.heldout, split.train))
     return frechet_distance(real=real, fake=fake, interval=False).value
 

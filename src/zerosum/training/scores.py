@@ -70,7 +70,10 @@ class RunJudge:
             UserError: An unknown metric or extractor, or a metric that cannot be taken here.
         """
         examples = split.train.some(asked.samples)
-        if size_of(examples) < FEWEST and not asked.metrics:
+        parts = (split.train, split.heldout)
+        inputs, answers = given_inputs(game, *parts, asked.samples, repeat=False)
+        fewest = min(size_of(some) for some in (examples, inputs) if some)
+        if fewest < FEWEST and not asked.metrics:
             return None
         features = (
             modality.features(asked.features, examples, title)
@@ -83,10 +86,6 @@ class RunJudge:
         names = tuple(parse_metrics(",".join(asked.metrics), known)) if asked.metrics else ()
         judge = Judge(features, known, split.codec.decode)
         real = judge.embed(examples)
-        parts = (split.train, split.heldout)
-        inputs, answers = given_inputs(game, *parts, asked.samples, repeat=False)
-        if inputs and size_of(inputs) < FEWEST and not names:
-            return None
         truth = judge.embed(answers) if answers else None
         fresh = None
         if split.heldout is not None and len(split.heldout):
